@@ -1,0 +1,154 @@
+"""The experiment as the engine sees it: typed, validated, frozen. ``katib.resources`` makes it from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from katib.core.objective import Objective
+from katib.core.space import SearchSpace
+from katib.core.trial import Key, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """An algorithm or stopper by name, with its settings as the user wrote them (Katib: name and text value)."""
+
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """max_trials: None = no limit. parallel: trials at a time, at least 1. max_failed: None = never fails on that
+    ground; 0 and 1 both end the experiment at the first failed trial, as in Katib."""
+
+    parallel: int = 3
+    max_trials: int | None = None
+    max_failed: int | None = None
+
+
+class ResumePolicy(StrEnum):
+    """Katib's ``resumePolicy``."""
+
+    NEVER = "Never"
+    LONG_RUNNING = "LongRunning"
+    FROM_VOLUME = "FromVolume"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSpec:
+    """Where metrics come from. kind: Katib's collector kind. path: absolute file or folder. format: TEXT or JSON.
+    filters: regular expressions with two groups, name and value. options: what other kinds need (port, container)."""
+
+    kind: str = "StdOut"
+    path: str = ""
+    format: str = "TEXT"
+    filters: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateParameter:
+    """``${trialParameters.name}`` in a template stands for ``reference``: a parameter, or ``${trialSpec.Key}``."""
+
+    name: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTemplate:
+    """The job of a trial. document: manifest as a tree, with placeholders; empty for Python objectives."""
+
+    document: Mapping[str, Any] = field(default_factory=dict)
+    parameters: tuple[TemplateParameter, ...] = ()
+    primary_container: str = ""
+    primary_pod_labels: Mapping[str, str] = field(default_factory=dict)
+    success_condition: str = ""
+    failure_condition: str = ""
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSpec:
+    """All that the engine needs to know. nas: Katib's ``nasConfig`` as a tree. seed: None until the experiment is
+    created; then fixed, so that every run of it can be repeated."""
+
+    key: Key
+    space: SearchSpace
+    objective: Objective
+    algorithm: Component
+    budget: Budget = Budget()
+    stopper: Component | None = None
+    collector: CollectorSpec = CollectorSpec()
+    template: TrialTemplate = TrialTemplate()
+    nas: Mapping[str, Any] | None = None
+    resume_policy: ResumePolicy = ResumePolicy.NEVER
+    labels: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+
+
+class Desired(StrEnum):
+    """What any process may ask of an experiment; its owner sees it within a second."""
+
+    RUN = "Run"
+    STOP = "Stop"  # running trials end; the experiment can go on later
+    DELETE = "Delete"
+
+
+class Verdict(StrEnum):
+    """How an experiment ended; the value is Katib's condition reason."""
+
+    GOAL_REACHED = "ExperimentGoalReached"
+    MAX_TRIALS_REACHED = "ExperimentMaxTrialsReached"
+    SEARCH_EXHAUSTED = "ExperimentSuggestionEndReached"
+    FAILED = "ExperimentFailed"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the end is a success."""
+        return self is not Verdict.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentStatus:
+    """What the owner last recorded; written in the same transaction as the trials it counts.
+
+    counts: trials by state, of those that were committed. best: number of the best trial, best_value its objective.
+    stopped: a wish to stop was carried out. waiting: why nothing starts, if something is awaited.
+    """
+
+    counts: Mapping[TrialState, int] = field(default_factory=dict)
+    best: int | None = None
+    best_name: str = ""
+    best_value: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    verdict: Verdict | None = None
+    message: str = ""
+    stopped: bool = False
+    waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One stored experiment.
+
+    document: the resource as the user gave it, defaults filled, for display. budget: the one in force, which any
+    process may edit. generation: grows with every change of spec, desired or budget. revision: resourceVersion, the
+    commit that touched it or one of its trials last. seq: the last sequence number given out in this experiment.
+    """
+
+    key: Key
+    uid: str
+    spec: ExperimentSpec
+    document: Mapping[str, Any] = field(default_factory=dict)
+    desired: Desired = Desired.RUN
+    budget: Budget = Budget()
+    status: ExperimentStatus = ExperimentStatus()
+    created: float = 0.0
+    generation: int = 1
+    revision: int = 0
+    seq: int = 0

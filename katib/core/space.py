@@ -1,0 +1,120 @@
+"""Search spaces: parameters in order, the conditions between them, and the unit cube that algorithms work on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from katib.core.errors import Problem, SpecError
+from katib.core.parameters import Choice, Condition, Distribution, Integer, Ordinal, Parameter, Real
+from katib.core.trial import Parameters, Value
+
+__all__ = ["Choice", "Condition", "Distribution", "Integer", "Ordinal", "Parameter", "Real", "SearchSpace"]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Parameters in the user's order. revision: 0 at creation, one more at each later widening.
+
+    Raises SpecError on duplicate names, and on conditions whose parent is missing, later in the order or never has
+    one of the values.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+    revision: int = 0
+    _by_name: Mapping[str, Parameter] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[str, Parameter] = {}
+        for parameter in self.parameters:
+            if parameter.name in by_name:
+                raise SpecError([Problem("", f"parameter {parameter.name!r} is defined twice")])
+            _check_condition(parameter, by_name)
+            by_name[parameter.name] = parameter
+        object.__setattr__(self, "_by_name", by_name)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.parameters)
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    @property
+    def cardinality(self) -> float:
+        """Upper bound of the number of different points, by arithmetic; math.inf if a range has no step."""
+        return math.prod(parameter.count for parameter in self.parameters)
+
+    @property
+    def conditional(self) -> bool:
+        """Whether any parameter has a condition."""
+        return any(parameter.condition for parameter in self.parameters)
+
+    def active(self, parameter: Parameter, chosen: Parameters) -> bool:
+        """Whether ``parameter`` takes part, given the values chosen for the ones before it."""
+        condition = parameter.condition
+        return condition is None or (condition.parent in chosen and chosen[condition.parent] in condition.values)
+
+    def from_unit(self, coordinates: Sequence[float] | NDArray[np.float64]) -> dict[str, Value]:
+        """Typed values at a point of the cube, shape (d,); inactive parameters are left out."""
+        chosen: dict[str, Value] = {}
+        for parameter, u in zip(self.parameters, coordinates, strict=True):
+            if parameter.condition is None or self.active(parameter, chosen):
+                chosen[parameter.name] = parameter.from_unit(float(u))
+        return chosen
+
+    def to_unit(self, values: Parameters) -> NDArray[np.float64]:
+        """The point of the cube, shape (d,), NaN where a parameter is inactive. Raises SpecError on a bad value."""
+        return np.array([p.to_unit(values[p.name]) if p.name in values else math.nan for p in self.parameters])
+
+    def check(self, values: Parameters) -> dict[str, Value]:
+        """The values, typed. Raises SpecError on unknown, missing, inactive or out-of-range ones."""
+        problems: list[Problem] = [Problem(n, "no such parameter in the search space") for n in values if n not in self]
+        checked: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if self.active(parameter, checked) != (parameter.name in values):
+                wrong = "has a value but its condition does not hold" if parameter.name in values else "has no value"
+                problems.append(Problem(parameter.name, wrong))
+            elif parameter.name in values:
+                try:
+                    checked[parameter.name] = parameter.check(values[parameter.name])
+                except SpecError as error:
+                    problems.extend(error.problems)
+        if problems:
+            raise SpecError(problems)
+        return checked
+
+    def contains(self, values: Parameters) -> bool:
+        """Whether ``values`` is a point of this space."""
+        try:
+            self.check(values)
+        except SpecError:
+            return False
+        return True
+
+
+def _check_condition(parameter: Parameter, earlier: Mapping[str, Parameter]) -> None:
+    condition = parameter.condition
+    if condition is None:
+        return
+    if condition.parent not in earlier:
+        raise SpecError(
+            [
+                Problem(
+                    "",
+                    f"parameter {parameter.name!r}: condition on {condition.parent!r}, "
+                    "which is not a parameter listed before it",
+                )
+            ]
+        )
+    for value in condition.values:
+        earlier[condition.parent].check(value)
