@@ -109,6 +109,14 @@ class Objective:
         summary = observation.get(self.metric)
         return summary.by(self.strategy(self.metric)) if summary is not None else None
 
+    def available(self, observation: Observation) -> bool:
+        """Whether a trial's objective was measured: a finite number, or a text that is no number at all (a genotype).
+        "nan", "inf" and the empty text are reports without a value."""
+        summary = observation.get(self.metric)
+        if summary is None or self.value(observation) is not None:
+            return summary is not None
+        return summary.count > 0 and not _is_number(summary.latest_text)
+
     def loss(self, value: float) -> float:
         """``value`` turned so that smaller is better."""
         return value if self.direction is Direction.MINIMIZE else -value
@@ -130,3 +138,11 @@ def _extreme(pick: Callable[[float, float], float], old: float | None, new: floa
     if old is None or new is None:
         return new if old is None else old
     return pick(old, new)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True

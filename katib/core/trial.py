@@ -75,7 +75,8 @@ class Trial:
     labels: the algorithm's memory (bracket, rung, generation). parent: number of the trial this one continues.
     attempt: 1 for the first run; a lost attempt is followed by the next. seq: place of this record in the
     experiment's commit order, 0 before the first commit. created, started, finished: seconds since the epoch.
-    measured: measurements recorded for the current attempt. message: log tail or explanation beside ``reason``.
+    measured: measurements recorded for the current attempt. losses: attempts that were lost without an exit status.
+    message: log tail or explanation beside ``reason``.
     """
 
     number: int
@@ -91,6 +92,7 @@ class Trial:
     finished: float | None = None
     observation: Observation = field(default_factory=dict)
     measured: int = 0
+    losses: int = 0
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
     stop: Stop | None = None
     reason: str = ""
