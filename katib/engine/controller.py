@@ -1,0 +1,232 @@
+"""Carries plans out: the one place with effects. Level-based: it never depends on having seen an event.
+
+One ``reconcile`` is: look at the runner, take reports in, decide, commit, then act. Whatever is decided is committed
+before it is done, so a crash at any point is mended by the next look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from katib.core.changes import Changes
+from katib.core.errors import ConflictError, RetryableError, RunnerError, SpecError
+from katib.core.experiment import Desired, Experiment
+from katib.core.history import History
+from katib.core.ports import Leases, Store
+from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial, TrialState
+from katib.engine.lifecycle import describe_end, may_restart
+from katib.engine.plan import Plan, plan
+from katib.engine.progress import attempt_id, kill_pending
+from katib.engine.proposals import propose
+from katib.engine.reports import take_reports
+from katib.engine.session import Parts, Session
+
+LEASE_SECONDS = 30.0
+LOOK_SECONDS = 0.3  # how often other processes' wishes are looked for
+IDLE_SECONDS = 0.25  # longest wait between two looks at running trials
+STOP_GRACE_SECONDS = 10.0
+
+
+class Controller:
+    """Runs the experiments that it holds the leases of. Not for several threads at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        leases: Leases,
+        assemble: Callable[[Experiment], Parts],
+        holder: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """assemble: makes the parts that an experiment runs with. holder: who this process is, for the leases."""
+        self._store = store
+        self._leases = leases
+        self._assemble = assemble
+        self._holder = holder
+        self._clock = clock
+        self._sessions: dict[Key, Session] = {}
+        self._looked: dict[Key, float] = {}
+        self._renewed: dict[Key, float] = {}
+        self._draining = False
+
+    def run(self, key: Key) -> Experiment:
+        """Reconcile until the experiment ends, is stopped, or this process drains; returns it as it is then."""
+        while (delay := self.reconcile(key)) is not None:
+            self.wait(key, delay)
+        return self._store.get(key)
+
+    def reconcile(self, key: Key) -> float | None:
+        """One look and one step. Returns the seconds until the next look, None if nothing is left to do.
+
+        Raises LeaseHeldError (on the first look), FencedError, NotFoundError, CorruptRecordError.
+        """
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._open(key)
+            if session.status.verdict is not None:
+                self._leave(session)
+                return None
+        try:
+            return self._step(session)
+        except RetryableError as error:
+            # The mirror may be ahead of the store now: throw it away, and read again at the next look.
+            self._leave(session)
+            return 0.0 if isinstance(error, ConflictError) else 1.0
+
+    def wait(self, key: Key, delay: float) -> None:
+        """Wait for the next look, or less if the runner has news."""
+        session = self._sessions.get(key)
+        if session is not None:
+            session.parts.runner.wait(delay)
+        elif delay:
+            time.sleep(delay)
+
+    def view(self, key: Key) -> tuple[Experiment, History] | None:
+        """The experiment and its trials as held now; None before the first ``reconcile`` and after the last."""
+        session = self._sessions.get(key)
+        return (session.experiment, session.history) if session else None
+
+    def drain(self) -> None:
+        """Start nothing more; running trials go on to their end."""
+        self._draining = True
+
+    def interrupt(self) -> None:
+        """Start nothing more and end running attempts now; on resume their trials run again, as the next attempt."""
+        self._draining = True
+        for session in self._sessions.values():
+            for id in session.running_attempts():
+                session.parts.runner.stop(id, grace=0.0)
+
+    def close(self) -> None:
+        """Give the leases back. Attempts of runners that outlive this process go on."""
+        for session in list(self._sessions.values()):
+            self._leave(session)
+
+    def _open(self, key: Key) -> Session:
+        lease = self._leases.acquire(key, self._holder, LEASE_SECONDS)
+        try:
+            experiment = self._store.get(key)
+            session = Session.load(self._store, experiment, self._assemble(experiment), lease)
+        except BaseException:
+            self._leases.release(lease)
+            raise
+        if session.status.verdict is None or may_restart(experiment):
+            started = session.status.started or self._clock()
+            session.status = replace(session.status, started=started, verdict=None, finished=None, stopped=False)
+        self._sessions[key] = session
+        self._renewed[key] = time.monotonic()
+        return session
+
+    def _leave(self, session: Session) -> None:
+        del self._sessions[session.key]
+        self._leases.release(session.lease)
+
+    def _step(self, session: Session) -> float | None:
+        self._keep(session)
+        now = self._clock()
+        busy = take_reports(session, now)
+        experiment = session.experiment
+        active = session.history.active.values()
+        step = plan(experiment.budget, session.tally, active, experiment.desired, draining=self._draining)
+        if step.done:
+            self._finish(session, step, now)
+            return None
+        for number, stop in step.stop.items():
+            trial = session.history.trials[number]
+            pending = trial.state is TrialState.PENDING
+            session.put(kill_pending(trial, stop, now) if pending else replace(trial, stop=stop))
+            if pending and (number, trial.attempt) in session.launched:
+                session.parts.runner.stop(attempt_id(session.key, trial), grace=0.0)
+        created = propose(session, step.ask, now) if step.ask else []
+        session.summarize()
+        session.commit(self._store)
+        started = self._start(session, [*step.start, *(trial.number for trial in created)])
+        self._stop_marked(session)
+        self._release(session)
+        stuck = bool(session.error) or (session.exhausted and not session.history.active)
+        return 0.0 if busy or started or step.stop or stuck else IDLE_SECONDS
+
+    def _keep(self, session: Session) -> None:
+        """Renew the lease, and see what other processes want."""
+        now = time.monotonic()
+        if now - self._renewed[session.key] > LEASE_SECONDS / 3:
+            session.lease = self._leases.renew(session.lease, LEASE_SECONDS)
+            self._renewed[session.key] = now
+        if now - self._looked.get(session.key, -LOOK_SECONDS) >= LOOK_SECONDS:
+            self._looked[session.key] = now
+            experiment = self._store.get(session.key)
+            if experiment.generation != session.experiment.generation:
+                session.adopt(experiment)
+
+    def _start(self, session: Session, numbers: list[int]) -> bool:
+        """Give committed trials to the runner. Returns whether any was new to it."""
+        any_new = False
+        for number in numbers:
+            trial = session.history.trials[number]
+            if (number, trial.attempt) in session.launched:
+                continue
+            any_new = True
+            session.launched.add((number, trial.attempt))
+            try:
+                session.parts.runner.start(self._attempt(session, trial))
+            except (RunnerError, SpecError) as error:
+                failed = replace(trial, state=TrialState.FAILED, failure=FailureClass.USER_ERROR, reason=str(error))
+                session.put(replace(failed, finished=self._clock()))
+                session.log(self._clock(), "Warning", "TrialFailed", str(error), trial)
+        return any_new
+
+    def _attempt(self, session: Session, trial: Trial) -> Attempt:
+        spec, parent = session.experiment.spec, None
+        if trial.parent is not None and trial.parent in session.history.trials:
+            parent = attempt_id(session.key, session.history.trials[trial.parent])
+        return Attempt(
+            id=attempt_id(session.key, trial),
+            number=trial.number,
+            parameters=trial.parameters,
+            run=session.parts.render(trial),
+            primary_container=spec.template.primary_container,
+            parent=parent,
+            labels=trial.labels,
+            metrics_path=spec.collector.path,
+            retain=spec.template.retain,
+        )
+
+    def _stop_marked(self, session: Session) -> None:
+        """Carry out stops that are committed, also those that an earlier owner decided."""
+        for id, trial in session.running_attempts().items():
+            if trial.stop is not None and (trial.number, trial.attempt) not in session.stopping:
+                session.stopping.add((trial.number, trial.attempt))
+                session.parts.runner.stop(id, grace=STOP_GRACE_SECONDS)
+
+    def _release(self, session: Session) -> None:
+        for id in session.releases:
+            session.parts.runner.release(id)
+        session.releases.clear()
+
+    def _finish(self, session: Session, step: Plan, now: float) -> None:
+        """Record the end, or that the experiment rests, and let go of it."""
+        desired = session.experiment.desired
+        if desired is Desired.DELETE:
+            self._delete(session)
+            return
+        session.summarize()
+        if step.verdict is not None:
+            message = describe_end(step.verdict, session.experiment, session.tally)
+            kind = "Normal" if step.verdict.succeeded else "Warning"
+            session.log(now, kind, step.verdict.value, message)
+            session.status = replace(session.status, verdict=step.verdict, finished=now, message=message, waiting="")
+        elif desired is Desired.STOP:
+            session.log(now, "Normal", "ExperimentStopped", "stopped on request; it can be resumed")
+            session.status = replace(session.status, stopped=True, waiting="")
+        session.commit(self._store)
+        self._release(session)
+        self._leave(session)
+
+    def _delete(self, session: Session) -> None:
+        self._store.commit(Changes(session.key, delete=True), fence=session.lease.fence)
+        for trial in session.history.trials.values():
+            for attempt in range(1, trial.attempt + 1):
+                session.parts.runner.release(AttemptId(session.key, trial.name, attempt), everything=True)
+        self._leave(session)

@@ -1,0 +1,119 @@
+"""How a trial moves on when its runner reports: pure functions from a trial and a report to the trial's next record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from katib.core.objective import Measurement, Objective, Observation, observe
+from katib.core.ports import Collector, Phase, Update
+from katib.core.trial import AttemptId, Cursor, FailureClass, Key, Stop, Trial, TrialState
+from katib.engine.plan import INTERRUPTED
+
+# Attempts that vanish without an exit status are run again this often before the trial fails (class Lost).
+MAX_LOSSES = 3
+
+# Classes that say nothing about the parameters, so the trial gets another attempt.
+RETRIED = frozenset({FailureClass.LOST, FailureClass.INFRASTRUCTURE})
+
+
+Explain = Callable[[Objective, Observation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What one update held: measurements in order, and the cursors behind them."""
+
+    measurements: tuple[Measurement, ...]
+    cursors: Mapping[str, Cursor]
+
+
+def attempt_id(key: Key, trial: Trial) -> AttemptId:
+    """What the runner finds the trial's current attempt by."""
+    return AttemptId(key, trial.name, trial.attempt)
+
+
+def collect(trial: Trial, update: Update, collector: Collector) -> Collection:
+    """Turn the update's bytes into measurements, beside the ready-made ones."""
+    measurements = list(update.measurements)
+    cursors = dict(trial.cursors)
+    for chunk in update.chunks:
+        found, end = collector(chunk)
+        measurements.extend(found)
+        cursors[chunk.source] = end
+    return Collection(tuple(measurements), cursors)
+
+
+def report(trial: Trial, update: Update, collection: Collection, now: float) -> Trial:
+    """The trial with an update's measurements taken in, waiting or running; ``finish`` judges its end."""
+    measurements = collection.measurements
+    reported = trial
+    if measurements or collection.cursors != trial.cursors:
+        reported = replace(
+            trial,
+            observation=observe(trial.observation, measurements),
+            measured=trial.measured + len(measurements),
+            cursors=collection.cursors,
+        )
+    if update.phase is Phase.WAITING:
+        return reported if reported.reason == update.reason else replace(reported, reason=update.reason)
+    if reported.state is TrialState.RUNNING or update.phase.ended:
+        return reported
+    return replace(reported, state=TrialState.RUNNING, started=trial.started or now, reason="")
+
+
+def finish(trial: Trial, update: Update, objective: Objective, explain: Explain, now: float) -> Trial:
+    """The record of a trial whose attempt has ended. ``explain`` says why the objective metric is missing."""
+    ended = replace(trial, cursors={}, finished=now, started=trial.started or now)
+    available = objective.available(trial.observation)
+    if update.phase is Phase.SUCCEEDED and (trial.stop is None or trial.stop.state is not TrialState.EARLY_STOPPED):
+        if available:
+            return replace(ended, state=TrialState.SUCCEEDED, stop=None, reason="", message=update.message)
+        reason = explain(objective, trial.observation)
+        return replace(ended, state=TrialState.METRICS_UNAVAILABLE, stop=None, reason=reason, message=update.message)
+    if trial.stop is not None:
+        return _stopped(ended, trial.stop)
+    if update.phase is Phase.STOPPED:
+        return next_attempt(trial, update.reason or "interrupted")
+    return _failed(trial, ended, update)
+
+
+def _stopped(ended: Trial, stop: Stop) -> Trial:
+    if stop.state is INTERRUPTED:
+        return next_attempt(ended, stop.reason)
+    return replace(ended, state=stop.state, stop=None, reason=stop.reason)
+
+
+def _failed(trial: Trial, ended: Trial, update: Update) -> Trial:
+    failure = FailureClass.LOST if update.phase is Phase.LOST else (update.failure or FailureClass.USER_ERROR)
+    if failure in RETRIED:
+        if trial.losses < MAX_LOSSES:
+            return replace(next_attempt(trial, update.reason), losses=trial.losses + 1)
+        ended = replace(ended, losses=trial.losses + 1)
+    return replace(ended, state=TrialState.FAILED, reason=update.reason, message=update.message, failure=failure)
+
+
+def next_attempt(trial: Trial, reason: str) -> Trial:
+    """The trial waiting for its next run; what the last one measured stays in the store under its attempt."""
+    return replace(
+        trial,
+        state=TrialState.PENDING,
+        attempt=trial.attempt + 1,
+        started=None,
+        finished=None,
+        observation={},
+        measured=0,
+        cursors={},
+        stop=None,
+        reason=reason,
+    )
+
+
+def kill_pending(trial: Trial, stop: Stop, now: float) -> Trial:
+    """The record of a trial that is stopped before anything of it ran."""
+    return replace(trial, state=stop.state, reason=stop.reason, finished=now, stop=None)
+
+
+def is_lost(trial: Trial) -> bool:
+    """Whether a failed trial spends no failure budget: all its attempts were lost."""
+    return trial.state is TrialState.FAILED and trial.failure in RETRIED

@@ -1,0 +1,87 @@
+"""Asks the algorithm for trials and drafts them. An algorithm's failure ends the search with its text; a service that
+does not answer is asked again, later and later; too few suggestions mean that running trials are to be awaited."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from katib.core.errors import AlgorithmError, KatibError, RetryableError, SpecError
+from katib.core.trial import AttemptId, Proposal, Suggestion, Trial
+from katib.engine.names import trial_name
+from katib.engine.progress import attempt_id
+from katib.engine.session import Session
+
+MAX_BACKOFF = 30.0
+
+
+def propose(session: Session, count: int, now: float) -> list[Trial]:
+    """Draft at most ``count`` new trials; returns them. Their checkpoints-to-drop go into ``session.releases``."""
+    patience, history = session.patience, session.history
+    at = (len(history.finished), len(history.active))
+    if patience.short_at == at or time.monotonic() < patience.retry_at:
+        return []
+    try:
+        proposal = _ask(session, count)
+    except RetryableError as error:
+        _back_off(session, error)
+        return []
+    except KatibError as error:
+        session.error = str(error)
+        return []
+    patience.retries, patience.retry_at = 0, 0.0
+    session.status = replace(session.status, waiting="")
+    session.exhausted = proposal.exhausted
+    trials = [_draft(session, suggestion, now) for suggestion in proposal.suggestions]
+    session.releases.extend(_releases(session, proposal))
+    if len(trials) < count and not proposal.exhausted:
+        patience.short_at = (len(history.finished), len(history.active))
+        if not history.active:
+            session.error = "the algorithm proposes nothing although no trial is running"
+    return trials
+
+
+def _ask(session: Session, count: int) -> Proposal:
+    """The algorithm's answer, checked. Raises AlgorithmError on anything outside its contract."""
+    name = session.experiment.spec.algorithm.name
+    try:
+        proposal = session.parts.algorithm.suggest(session.history, count)
+    except KatibError:
+        raise
+    except Exception as error:
+        raise AlgorithmError(f"algorithm {name!r} failed: {type(error).__name__}: {error}") from error
+    if len(proposal.suggestions) > count:
+        raise AlgorithmError(f"algorithm {name!r} gave {len(proposal.suggestions)} suggestions, {count} were asked for")
+    if session.experiment.spec.nas is None:
+        for suggestion in proposal.suggestions:
+            try:
+                session.history.space.check(suggestion.parameters)
+            except SpecError as error:
+                raise AlgorithmError(f"algorithm {name!r} left the search space: {error}") from error
+    return proposal
+
+
+def _draft(session: Session, suggestion: Suggestion, now: float) -> Trial:
+    experiment, number = session.experiment, session.history.next_number
+    trial = Trial(
+        number=number,
+        name=trial_name(experiment.key, experiment.uid, number, session.names),
+        parameters=suggestion.parameters,
+        labels=suggestion.labels,
+        parent=suggestion.parent,
+        created=now,
+    )
+    session.put(trial)
+    return trial
+
+
+def _releases(session: Session, proposal: Proposal) -> list[AttemptId]:
+    trials = session.history.trials
+    return [attempt_id(session.key, trials[number]) for number in sorted(proposal.releases) if number in trials]
+
+
+def _back_off(session: Session, error: RetryableError) -> None:
+    patience = session.patience
+    patience.retry_at = time.monotonic() + min(2.0**patience.retries, MAX_BACKOFF)
+    patience.retries += 1
+    session.status = replace(session.status, waiting=str(error))

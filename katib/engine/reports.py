@@ -1,0 +1,66 @@
+"""Takes in what the runner says: polls, collects, judges ends and early stops, and drafts the records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from katib.core.errors import AlgorithmError, KatibError
+from katib.core.ports import Update
+from katib.core.trial import Stop, Trial, TrialState
+from katib.engine.progress import collect, finish, report
+from katib.engine.session import Session
+
+
+def take_reports(session: Session, now: float) -> bool:
+    """Draft what every launched attempt did since the last look. Returns whether to look again at once."""
+    attempts = session.running_attempts()
+    if not attempts:
+        return False
+    busy = False
+    for update in session.parts.runner.poll({id: trial.cursors for id, trial in attempts.items()}):
+        busy |= update.more or update.phase.ended
+        _take(session, attempts[update.id], update, now)
+    return busy
+
+
+def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
+    parts, objective = session.parts, session.experiment.spec.objective
+    collection = collect(trial, update, parts.collector)
+    reported = report(trial, update, collection, now)
+    ended = update.phase.ended and not update.more
+    after = finish(reported, update, objective, parts.explain, now) if ended else reported
+    if after is trial:
+        return
+    if after.attempt == trial.attempt:
+        session.put(after, collection.measurements)
+    else:
+        session.put(reported, collection.measurements)
+        session.put(after)
+    _log_end(session, trial, after, now)
+    if collection.measurements and after.state is TrialState.RUNNING and after.stop is None:
+        _stop_early(session, after, now)
+
+
+def _stop_early(session: Session, trial: Trial, now: float) -> None:
+    """Ask the stopper; its decision is committed together with the report it was made on."""
+    stopper = session.parts.stopper
+    if stopper is None:
+        return
+    try:
+        reason = stopper.reason_to_stop(trial, session.history)
+    except KatibError:
+        raise
+    except Exception as error:
+        raise AlgorithmError(f"early stopping failed: {type(error).__name__}: {error}") from error
+    if reason:
+        session.put(replace(trial, stop=Stop(TrialState.EARLY_STOPPED, reason)))
+
+
+def _log_end(session: Session, before: Trial, after: Trial, now: float) -> None:
+    if after.attempt != before.attempt:
+        message = f"attempt {before.attempt} ended ({after.reason}); attempt {after.attempt} follows"
+        session.log(now, "Warning", "TrialRetried", message, after)
+    elif after.state in (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE):
+        session.log(now, "Warning", f"Trial{after.state.value}", after.reason, after)
+    elif after.state in (TrialState.EARLY_STOPPED, TrialState.KILLED):
+        session.log(now, "Normal", f"Trial{after.state.value}", after.reason, after)

@@ -1,0 +1,186 @@
+"""One experiment as its owner holds it: the mirror of the store, and the draft of the next commit.
+
+The mirror is ahead of the store only inside one ``reconcile``. If a commit fails, the session is thrown away and read
+again, so a wrong mirror never lives on. Nothing here reads all finished trials after loading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from katib.core.changes import Changes, Event, TrialChange
+from katib.core.errors import ConflictError
+from katib.core.experiment import Experiment
+from katib.core.history import History
+from katib.core.objective import Measurement, Objective, Observation
+from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
+from katib.core.trial import AttemptId, Key, Trial, TrialState
+from katib.engine.plan import Tally
+from katib.engine.progress import attempt_id, is_lost
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the controller runs an experiment with. render: trial -> its job as a tree. explain: why a metric is
+    missing, for people."""
+
+    algorithm: Algorithm
+    runner: Runner
+    collector: Collector
+    render: Callable[[Trial], Mapping[str, object]]
+    explain: Callable[[Objective, Observation], str]
+    stopper: Stopper | None = None
+
+
+@dataclass(slots=True)
+class Patience:
+    """When the algorithm is asked again. short_at: (finished, active) trials when it last gave too few. retry_at:
+    monotonic time before which a service that did not answer is left alone, after ``retries`` tries."""
+
+    short_at: tuple[int, int] | None = None
+    retry_at: float = 0.0
+    retries: int = 0
+
+
+class Session:
+    """The mirror (experiment, history, tally) and the draft of the next commit."""
+
+    def __init__(self, experiment: Experiment, parts: Parts, lease: Lease, history: History) -> None:
+        self.experiment = experiment
+        self.parts = parts
+        self.lease = lease
+        self.history = history
+        self.names = {trial.name for trial in history.trials.values()}
+        self.counts: Counter[TrialState] = Counter(trial.state for trial in history.trials.values())
+        self.lost = sum(is_lost(trial) for trial in history.finished)
+        self.status = experiment.status
+        self.best: Trial | None = None
+        self.exhausted = False
+        self.error = ""
+        self.goal_reached = False
+        self.patience = Patience()
+        # (number, attempt) that were given to the runner, and that the runner was asked to stop. Trials recorded as
+        # started were given to a runner by an earlier owner; it finds their attempts again by name.
+        self.launched = {(t.number, t.attempt) for t in history.active.values() if t.started is not None}
+        self.stopping: set[tuple[int, int]] = set()
+        self.releases: list[AttemptId] = []  # checkpoints that nothing will continue from
+        self._changes: list[TrialChange] = []
+        self._slots: dict[tuple[int, int], int] = {}
+        self._events: list[Event] = []
+        self._next_seq = experiment.seq + 1
+        for trial in history.finished:
+            self._consider(trial)
+
+    @classmethod
+    def load(cls, store: Store, experiment: Experiment, parts: Parts, lease: Lease) -> Session:
+        """Mirror what the store holds."""
+        trials = store.trials(experiment.key)
+        attempts = {trial.number: trial.attempt for trial in trials}
+        curves: dict[int, list[tuple[int, Measurement]]] = {}
+        for number, recorded in store.curve(experiment.key):
+            if recorded.attempt == attempts.get(number):
+                curves.setdefault(number, []).append((recorded.seq, recorded.measurement))
+        history = History(experiment.spec.space, experiment.spec.objective, trials, curves)
+        return cls(experiment, parts, lease, history)
+
+    @property
+    def key(self) -> Key:
+        """The experiment's key."""
+        return self.experiment.key
+
+    @property
+    def tally(self) -> Tally:
+        """The counts that ``plan`` decides by."""
+        return Tally(self.counts, self.lost, self.goal_reached, self.exhausted, self.error)
+
+    def put(self, trial: Trial, measurements: Iterable[Measurement] = ()) -> None:
+        """Draft a trial's new record; the history sees it at once, with the numbers the commit will give it.
+
+        A later record of the same attempt, without measurements, takes the place of the drafted one.
+        """
+        reports = tuple(measurements)
+        slot = None if reports else self._slots.get((trial.number, trial.attempt))
+        if slot is None:
+            self._slots[trial.number, trial.attempt] = len(self._changes)
+            first = self._next_seq
+            seq = first + len(reports)
+            self._next_seq = seq + 1
+            self._changes.append(TrialChange(trial, reports))
+            self.history.report(trial.number, reports, first)
+        else:
+            seq = self.history.trials[trial.number].seq
+            self._changes[slot] = TrialChange(trial, self._changes[slot].measurements)
+        self._count(trial)
+        self.history.record(replace(trial, seq=seq))
+
+    def log(self, time: float, type: str, reason: str, message: str, trial: Trial | None = None) -> None:
+        """Draft an event of the experiment, or of one of its trials."""
+        self._events.append(Event(time, type, reason, message, trial.name if trial else ""))
+
+    def running_attempts(self) -> dict[AttemptId, Trial]:
+        """Active trials whose attempts were given to the runner."""
+        return {
+            attempt_id(self.key, trial): trial
+            for trial in self.history.active.values()
+            if (trial.number, trial.attempt) in self.launched
+        }
+
+    def summarize(self) -> None:
+        """Bring counts and best trial of the status up to date."""
+        if self._changes:
+            best = self.best
+            self.status = replace(
+                self.status,
+                counts=dict(self.counts),
+                best=best.number if best else None,
+                best_name=best.name if best else "",
+                best_value=self.history.value(best) if best else None,
+            )
+
+    def commit(self, store: Store) -> None:
+        """Write the draft, if there is one. Raises FencedError, ConflictError, UnavailableError."""
+        status = self.status if self.status != self.experiment.status else None
+        if not (self._changes or self._events or status):
+            return
+        changes = Changes(self.key, status=status, trials=tuple(self._changes), events=tuple(self._events))
+        committed = store.commit(changes, fence=self.lease.fence)
+        if self._changes and committed.first_seq != self.experiment.seq + 1:
+            raise ConflictError(f"{self.key}: sequence {committed.first_seq}, expected {self.experiment.seq + 1}")
+        self.experiment = replace(
+            self.experiment, status=self.status, seq=self._next_seq - 1, revision=committed.revision
+        )
+        self._changes, self._slots, self._events = [], {}, []
+
+    def adopt(self, experiment: Experiment) -> None:
+        """Take over what another process wrote: desired state, budget, spec and document."""
+        self.experiment = replace(
+            experiment, status=self.experiment.status, seq=self.experiment.seq, revision=self.experiment.revision
+        )
+
+    def _count(self, trial: Trial) -> None:
+        before = self.history.trials.get(trial.number)
+        if before is not None:
+            self.counts[before.state] -= 1
+        self.counts[trial.state] += 1
+        if trial.state.finished and (before is None or not before.state.finished):
+            self.lost += is_lost(trial)
+            self.launched.discard((trial.number, trial.attempt))
+            self.stopping.discard((trial.number, trial.attempt))
+            self._consider(trial)
+        self.names.add(trial.name)
+
+    def _consider(self, trial: Trial) -> None:
+        """Keep the best trial: strictly better wins, so the earlier of two equals stays."""
+        if trial.state not in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED):
+            return
+        objective, value = self.experiment.spec.objective, self.history.value(trial)
+        if value is None:
+            if self.best is None or self.history.value(self.best) is None:
+                self.best = trial if objective.available(trial.observation) else self.best
+            return
+        self.goal_reached |= objective.reached(value)
+        incumbent = self.history.value(self.best) if self.best else None
+        if incumbent is None or objective.better(value, incumbent):
+            self.best = trial
