@@ -1,0 +1,30 @@
+"""Shared by all tests: parts that may be absent are skipped, unless ``KATIB_TEST_REQUIRE`` names them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+# Part -> whether it is here. A package is looked for by name, a server by its program.
+PARTS = {
+    "skopt": lambda: importlib.util.find_spec("skopt") is not None,
+    "optuna": lambda: importlib.util.find_spec("optuna") is not None,
+    "torch": lambda: importlib.util.find_spec("torch") is not None,
+    "ray": lambda: importlib.util.find_spec("ray") is not None,
+    "postgres": lambda: shutil.which("initdb") is not None,
+    "mariadb": lambda: shutil.which("mariadbd") is not None,
+    "chromium": lambda: shutil.which("chromium") is not None,
+    "k8s": lambda: shutil.which("kubelet") is not None,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    required = set(filter(None, os.environ.get("KATIB_TEST_REQUIRE", "").split(",")))
+    for item in items:
+        for mark in item.iter_markers("requires"):
+            (part,) = mark.args
+            if part not in required and not PARTS[part]():
+                item.add_marker(pytest.mark.skip(reason=f"{part} is not installed"))
