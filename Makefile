@@ -1,0 +1,47 @@
+# Two commands do everything on a machine that has Python 3.11 or later: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.ready
+export KATIB_HOME ?=
+
+.PHONY: demo test test-all test-servers check proto bench clean
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[skopt]"
+	touch $@
+
+$(VENV)/.ready-dev: $(STAMP)
+	$(PIP) install --quiet "pip>=25.1"
+	$(PIP) install --quiet --constraint constraints.txt --group dev --editable ".[all]"
+	touch $@
+
+demo: $(STAMP)  ## a real experiment to its best trial: 12 trials, Bayesian optimisation, over the gRPC suggestion service
+	@KATIB_HOME=$$(mktemp -d) && export KATIB_HOME && trap 'rm -rf "$$KATIB_HOME"' EXIT && \
+	PATH="$(CURDIR)/$(BIN):$$PATH" katib run examples/digits/experiment.yaml --suggestion process
+
+test: $(VENV)/.ready-dev  ## the tests that need pip alone
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.ready-dev  ## also the slow ones
+	$(BIN)/python -m pytest
+
+test-servers: $(VENV)/.ready-dev  ## the tests of parts that need servers from the system's packages
+	$(BIN)/python -m pytest -m requires
+
+check: $(VENV)/.ready-dev  ## linters, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+proto: $(VENV)/.ready-dev  ## regenerate the gRPC code from suggestion_service/proto
+	$(BIN)/python -m suggestion_service.generate
+
+bench: $(VENV)/.ready-dev  ## engine throughput: a table and JSON
+	$(BIN)/python -m benchmarks.engine
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

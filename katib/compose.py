@@ -1,0 +1,155 @@
+"""Floor 5: joins the ports. The only place that knows which store, runner, collector, stopper and algorithm an
+experiment gets; everything above asks here, everything below is handed its neighbours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import algorithms
+from katib import metrics
+from katib.core.errors import PermanentError, UnavailableError
+from katib.core.experiment import Experiment, ExperimentSpec
+from katib.core.naming import load
+from katib.core.ports import Algorithm, Leases, LogReader, Runner, Store
+from katib.core.trial import Trial
+from katib.engine.controller import Controller
+from katib.engine.session import Parts
+from katib.resources import template
+from katib.storage import open_store, this_holder
+from suggestion_service.client import RemoteAlgorithm
+from trial_runners import RUNNERS
+
+Objective = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where and how experiments run.
+
+    home: folder of everything kept on this machine. store: URL of the store, default a SQLite file in ``home``.
+    durable: survive power loss, not only the death of the process. runner: local, process, inline, or
+    ``package.module:Class``. objective: the Python function of a ``process`` or ``inline`` run. suggestion:
+    ``HOST:PORT`` of a suggestion service; empty runs the algorithm in this process.
+    """
+
+    home: Path
+    store: str = ""
+    durable: bool = False
+    runner: str = "local"
+    objective: Objective | None = None
+    suggestion: str = ""
+
+
+def default_home() -> Path:
+    """``$KATIB_HOME``, else the user's data folder."""
+    if given := os.environ.get("KATIB_HOME"):
+        return Path(given).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "katib"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "katib"
+
+
+class Workshop:
+    """An open store with its leases, and the means to run experiments of it."""
+
+    def __init__(self, options: Options) -> None:
+        """Open the store. Raises SpecError on a bad URL, UnavailableError if it does not answer."""
+        self.options = options
+        options.home.mkdir(parents=True, exist_ok=True)
+        url = options.store or f"sqlite:///{options.home / 'katib.db'}"
+        opened = open_store(url, durable=options.durable)
+        self.store: Store = opened.store
+        self.leases: Leases = opened.leases
+        self._runners: list[Runner] = []
+
+    def controller(self) -> Controller:
+        """A controller over this store that makes each experiment's parts by the options."""
+        return Controller(self.store, self.leases, self._assemble, this_holder())
+
+    def check(self, spec: ExperimentSpec) -> None:
+        """Build what an experiment would run with, and drop it: construction is validation. Raises SpecError."""
+        self._algorithm(spec)
+        algorithms.create_stopper(spec)
+        metrics.create_collector(spec.collector, spec.objective)
+
+    def log_reader(self) -> LogReader:
+        """What trials printed."""
+        reader: LogReader = load("log reader", "trial_runners.local:LocalLogs", {})(self.trials_folder)
+        return reader
+
+    @property
+    def trials_folder(self) -> Path:
+        """The folder of the local trials' own folders."""
+        return self.options.home / "trials"
+
+    def close(self) -> None:
+        """Close runners and store. Local trials that still run go on."""
+        for runner in self._runners:
+            runner.close()
+        self.store.close()
+
+    def _assemble(self, experiment: Experiment) -> Parts:
+        spec = replace(experiment.spec, budget=experiment.budget)
+        runner = self._runner(spec)
+        self._runners.append(runner)
+        return Parts(
+            algorithm=self._algorithm(spec),
+            runner=runner,
+            collector=metrics.create_collector(spec.collector, spec.objective),
+            render=partial(_render, spec),
+            explain=metrics.unavailable_reason,
+            stopper=algorithms.create_stopper(spec),
+        )
+
+    def _algorithm(self, spec: ExperimentSpec) -> Algorithm:
+        if self.options.suggestion:
+            return RemoteAlgorithm(spec, self.options.suggestion)
+        return algorithms.create_algorithm(spec)
+
+    def _runner(self, spec: ExperimentSpec) -> Runner:
+        options, kind = self.options, load("runner", self.options.runner, RUNNERS)
+        if options.runner not in ("process", "inline"):
+            runner: Runner = kind(self.trials_folder)
+            return runner
+        objective = options.objective or self._entry_point(spec)
+        if options.runner == "process":
+            return kind(objective, metric=spec.objective.metric, workers=spec.budget.parallel)  # type: ignore[no-any-return]
+        return kind(objective, metric=spec.objective.metric)  # type: ignore[no-any-return]
+
+    def _entry_point(self, spec: ExperimentSpec) -> Objective:
+        name = template.entry_point(spec.template.document)
+        if not name:
+            kind = spec.template.document.get("kind", "none")
+            raise PermanentError(
+                f"runner {self.options.runner!r} calls a Python function, but the trial template's kind is {kind!r}; "
+                f"use kind {template.PYTHON_FUNCTION}, or --runner local"
+            )
+        function: Objective = load("objective", name, {})
+        return function
+
+
+def _render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
+    return template.render(spec, trial) if spec.template.document else {}
+
+
+@contextmanager
+def suggestion_process() -> Iterator[str]:
+    """Start a suggestion service as a process of its own on a free port of this machine; yields ``HOST:PORT``."""
+    command = [sys.executable, "-m", "suggestion_service", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        if " on " not in line:
+            raise UnavailableError(f"the suggestion service did not start (exit status {process.poll()})")
+        yield line.rsplit(" ", 1)[-1].strip()
+    finally:
+        process.terminate()
+        process.wait(10)
