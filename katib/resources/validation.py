@@ -1,0 +1,204 @@
+"""What makes an Experiment valid: Katib's rules, and those that it lacks and finds out about only when trials fail.
+
+All rules are applied before anything is raised, so that one reading of the message mends the whole document.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from katib.core.errors import Problem, SpecError, nearest_hint
+from katib.core.experiment import ResumePolicy
+from katib.core.objective import Direction, Strategy
+from katib.resources.documents import API_VERSION, Experiment, ExperimentSpec
+from katib.resources.scalars import show
+from katib.resources.shared_types import AlgorithmSpec, MetricsCollectorSpec, ObjectiveSpec
+from katib.resources.validation_collector import collector_problems
+from katib.resources.validation_space import LISTED, choose_hint, space_problems
+from katib.resources.validation_template import template_problems
+
+MAX_NAME = 40  # names of trials are longer and have to fit the 63 characters of a label
+_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names that may be asked for. Algorithms live on a higher floor, so their names are passed in."""
+
+    algorithms: Collection[str]
+    stoppers: Collection[str]
+
+
+def validate(experiment: Experiment, known: Known, template: Mapping[str, Any] | None = None) -> None:
+    """Raise SpecError with everything that is wrong with ``experiment``, whose defaults are filled in.
+
+    template: the job read from a ConfigMap; an inline one is taken from the document. Without either the rules about
+    the job are left out.
+    """
+    problems = find_problems(experiment, known, template)
+    if problems:
+        raise SpecError(problems)
+
+
+def find_problems(experiment: Experiment, known: Known, template: Mapping[str, Any] | None = None) -> list[Problem]:
+    """Everything that is wrong, in the order of the document's parts."""
+    spec = experiment.spec
+    inline = spec.trial_template.trial_spec if spec.trial_template is not None else None
+    return [
+        *_identity(experiment),
+        *_counts(spec),
+        *_objective(spec.objective),
+        *_component(spec.algorithm, "spec.algorithm", known.algorithms),
+        *(_component(spec.early_stopping, "spec.earlyStopping", known.stoppers) if spec.early_stopping else ()),
+        *_resume_policy(spec),
+        *template_problems(spec, template if template is not None else inline),
+        *space_problems(spec),
+        *collector_problems(spec.metrics_collector_spec or MetricsCollectorSpec()),
+    ]
+
+
+def find_warnings(experiment: Experiment) -> list[Problem]:
+    """What is allowed, but probably not meant."""
+    spec, found = experiment.spec, []
+    template = spec.trial_template
+    references = {parameter.reference for parameter in (template.trial_parameters if template else None) or ()}
+    for index, parameter in enumerate(spec.parameters or ()):
+        path = f"spec.parameters[{index}]"
+        if parameter.name not in references:
+            found.append(Problem(path, f"no trialParameter refers to {show(parameter.name)}: no trial sees its value"))
+        space = parameter.feasible_space
+        if parameter.parameter_type in LISTED and space and space.distribution not in (None, "uniform"):
+            found.append(Problem(f"{path}.feasibleSpace.distribution", "ignored: lists are sampled uniformly"))
+    return found
+
+
+def validate_update(old: Experiment, new: Experiment) -> None:
+    """Raise SpecError if the spec of ``old``, as stored with its status, may not become that of ``new``.
+
+    Only the three counts may change; a completed experiment takes changes only if it can be restarted.
+    """
+    before, after = old.spec.tree(), new.spec.tree()
+    if before == after:
+        return
+    problems = []
+    if _completed(old) and not _restartable(old):
+        problems.append(
+            Problem(
+                "spec",
+                "the experiment is complete; only one that ended by maxTrialCount, with the resumePolicy LongRunning "
+                "or FromVolume, can go on",
+            )
+        )
+    limit, made = new.spec.max_trial_count, old.status.trials if old.status else None
+    if limit is not None and made is not None and limit <= made:
+        expected = f"more than the {made} trials that exist"
+        problems.append(Problem("spec.maxTrialCount", f"got {limit}, expected {expected}"))
+    for name in sorted(before.keys() | after.keys()):
+        if name not in _EDITABLE and before.get(name) != after.get(name):
+            problems.append(Problem(f"spec.{name}", f"cannot be changed; only {', '.join(_EDITABLE)} can"))
+    if problems:
+        raise SpecError(problems)
+
+
+def _completed(experiment: Experiment) -> bool:
+    status = experiment.status
+    return status is not None and any(status.holds(condition) for condition in ("Succeeded", "Failed"))
+
+
+def _restartable(experiment: Experiment) -> bool:
+    succeeded = experiment.status.holds("Succeeded") if experiment.status else None
+    by_limit = succeeded is not None and succeeded.reason == "ExperimentMaxTrialsReached"
+    return by_limit and experiment.spec.resume_policy in (ResumePolicy.LONG_RUNNING, ResumePolicy.FROM_VOLUME)
+
+
+def _identity(experiment: Experiment) -> Iterator[Problem]:
+    if experiment.api_version != API_VERSION:
+        yield Problem("apiVersion", f"got {show(experiment.api_version)}, expected {API_VERSION}")
+    if experiment.kind != "Experiment":
+        yield Problem("kind", f"got {show(experiment.kind)}, expected Experiment")
+    name, namespace = experiment.metadata.name or "", experiment.metadata.namespace or ""
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+        found = f"got {show(name)}" if name else "missing"
+        rule = f"at most {MAX_NAME} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'"
+        yield Problem("metadata.name", f"{found}, expected {rule}")
+    if not _NAMESPACE.fullmatch(namespace) or len(namespace) > 63:
+        yield Problem("metadata.namespace", f"got {show(namespace)}, expected at most 63 of a-z, 0-9 and '-'")
+
+
+def _counts(spec: ExperimentSpec) -> Iterator[Problem]:
+    failed, limit, parallel = spec.max_failed_trial_count, spec.max_trial_count, spec.parallel_trial_count
+    if failed is not None and failed < 0:
+        yield Problem("spec.maxFailedTrialCount", f"got {failed}, expected 0 or more")
+    for name, count in (("maxTrialCount", limit), ("parallelTrialCount", parallel)):
+        if count is not None and count <= 0:
+            yield Problem(f"spec.{name}", f"got {count}, expected 1 or more")
+    if limit is None or limit <= 0:
+        return
+    for name, count in (("maxFailedTrialCount", failed), ("parallelTrialCount", parallel)):
+        if count is not None and count > limit:
+            yield Problem(f"spec.{name}", f"got {count}, expected at most maxTrialCount, which is {limit}")
+
+
+def _objective(objective: ObjectiveSpec | None) -> Iterator[Problem]:
+    path = "spec.objective"
+    if objective is None:
+        yield Problem(path, "missing, expected type and objectiveMetricName")
+        return
+    directions = tuple(direction.value for direction in Direction)
+    if objective.type not in directions:
+        yield Problem(f"{path}.type", choose_hint(objective.type, directions))
+    if not objective.objective_metric_name:
+        yield Problem(f"{path}.objectiveMetricName", "missing, expected the name of a metric")
+    if objective.goal is not None and not math.isfinite(objective.goal):
+        yield Problem(f"{path}.goal", f"got {show(objective.goal)}, expected a finite number")
+    additional = objective.additional_metric_names or []
+    metrics = [objective.objective_metric_name or ""]
+    for index, name in enumerate(additional):
+        if not name or name in metrics:
+            expected = "a metric that is neither the objective nor listed before"
+            yield Problem(f"{path}.additionalMetricNames[{index}]", f"got {show(name)}, expected {expected}")
+        metrics.append(name)
+    yield from _strategies(objective, metrics)
+
+
+def _strategies(objective: ObjectiveSpec, metrics: list[str]) -> Iterator[Problem]:
+    values = tuple(strategy.value for strategy in Strategy)
+    counts = Counter(strategy.name for strategy in objective.metric_strategies or ())
+    for index, strategy in enumerate(objective.metric_strategies or ()):
+        path = f"spec.objective.metricStrategies[{index}]"
+        if strategy.name not in metrics:
+            hint = nearest_hint(strategy.name or "", metrics)
+            yield Problem(f"{path}.name", f"got {show(strategy.name)}, expected a metric of the objective{hint}")
+        elif counts[strategy.name] > 1:
+            yield Problem(f"{path}.name", f"got {show(strategy.name)} more than once, expected one strategy a metric")
+        if strategy.value not in values:
+            yield Problem(f"{path}.value", choose_hint(strategy.value, values))
+
+
+def _component(component: AlgorithmSpec | None, path: str, known: Collection[str]) -> Iterator[Problem]:
+    """Rules of an algorithm or an early stopping rule: a known name, and each setting once."""
+    if component is None or not component.algorithm_name:
+        yield Problem(f"{path}.algorithmName", f"missing, expected one of {', '.join(sorted(known))}")
+    elif component.algorithm_name not in known:
+        yield Problem(f"{path}.algorithmName", choose_hint(component.algorithm_name, sorted(known)))
+    settings = (component.algorithm_settings if component else None) or ()
+    counts = Counter(setting.name for setting in settings)
+    for index, setting in enumerate(settings):
+        place = f"{path}.algorithmSettings[{index}]"
+        if not setting.name:
+            yield Problem(f"{place}.name", "missing, expected the name of a setting")
+        elif counts[setting.name] > 1:
+            yield Problem(f"{place}.name", f"got {show(setting.name)} more than once, expected each setting once")
+
+
+def _resume_policy(spec: ExperimentSpec) -> Iterator[Problem]:
+    policies = tuple(policy.value for policy in ResumePolicy)
+    if spec.resume_policy not in policies:
+        yield Problem("spec.resumePolicy", choose_hint(spec.resume_policy, policies))
