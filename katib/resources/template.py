@@ -1,0 +1,172 @@
+"""Trial templates: a trial's values put into the experiment's job manifest.
+
+Placeholders are replaced in the parsed tree, never in YAML or JSON text, and what was put in is not looked at again. So
+a value, whatever it holds, stays inside of the one text that names it: it can neither break the manifest nor add to it.
+
+Every result is text, as what it stands in was, with one exception: a field of ``INTEGER_FIELDS`` whose whole text is
+one placeholder becomes an integer if the value is one (``parallelism: ${trialParameters.workers}``), since Kubernetes
+takes no text there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from katib.core.errors import Problem, SpecError, join_path, nearest_hint
+from katib.core.experiment import ExperimentSpec
+from katib.core.space import SearchSpace
+from katib.core.trial import Trial, Value
+
+# What ${trialSpec.KEY} may name; Labels and Annotations with the name of one in brackets: Labels[app].
+META_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Labels", "Annotations")
+
+INTEGER_FIELDS = frozenset(
+    {"activeDeadlineSeconds", "backoffLimit", "completions", "maxReplicas", "maxRestarts", "minReplicas", "numNodes"}
+    | {"numProcPerNode", "parallelism", "replicas", "slotsPerWorker", "terminationGracePeriodSeconds"}
+    | {"ttlSecondsAfterFinished"}
+)
+# Objects whose values are text under any name.
+_TEXT_MAPS = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
+
+_PLACEHOLDER = re.compile(r"\$\{trialParameters\.([^{}]*)\}")
+_META_REFERENCE = re.compile(r"\$\{trialSpec\.(.+)\}", re.DOTALL)
+_META_ITEM = re.compile(r"(Labels|Annotations)\[(.*)\]", re.DOTALL)
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+_TEMPLATE = "spec.trialTemplate"
+
+
+def placeholders(tree: object) -> set[str]:
+    """The names NAME of all ``${trialParameters.NAME}`` in the texts and keys of ``tree``."""
+    return {name for text in _texts(tree) for name in _PLACEHOLDER.findall(text)}
+
+
+def meta_reference(text: str) -> str | None:
+    """KEY if ``text`` is ``${trialSpec.KEY}``, else None. KEY is not checked; ``meta_value`` does that."""
+    found = _META_REFERENCE.fullmatch(text)
+    return found[1] if found else None
+
+
+def meta_value(key: str, document: Mapping[str, Any], *, name: str, namespace: str) -> str:
+    """What ``${trialSpec.KEY}`` stands for: the trial's ``name`` or ``namespace``, or what the template says of itself.
+
+    Raises SpecError if there is no such key, or the template has no such kind, label or annotation.
+    """
+    item = _META_ITEM.fullmatch(key)
+    if item:
+        found = _mapping(_mapping(document.get("metadata")).get(item[1].lower())).get(item[2])
+    elif key in ("Name", "Namespace"):
+        return name if key == "Name" else namespace
+    elif key in ("Kind", "APIVersion"):
+        found = document.get("kind" if key == "Kind" else "apiVersion")
+    else:
+        hint = nearest_hint(key, META_KEYS)
+        expected = "Name, Namespace, Kind, APIVersion, Labels[...] or Annotations[...]"
+        raise SpecError([Problem("", f"unknown key {key!r} in ${{trialSpec.{key}}}{hint}; expected {expected}")])
+    if not isinstance(found, str):
+        raise SpecError([Problem("", f"${{trialSpec.{key}}} stands for nothing: the template has no text there")])
+    return found
+
+
+def render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
+    """The job of ``trial``: its template with all values put in, named after the trial, in the experiment's namespace.
+
+    Empty if the template is (Python objectives). Raises SpecError, with the path of the problem, if a placeholder is
+    not defined, a value is missing or outside of the search space, or two keys become the same.
+    """
+    document = spec.template.document
+    if not document:
+        return {}
+    rendered: dict[str, Any] = _substitute(document, _values(spec, trial), f"{_TEMPLATE}.trialSpec")
+    metadata = rendered.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise SpecError([Problem(f"{_TEMPLATE}.trialSpec.metadata", f"got {metadata!r}, expected an object")])
+    rendered["metadata"] = {**metadata, "name": trial.name, "namespace": spec.key.namespace}
+    return rendered
+
+
+def value_text(space: SearchSpace, name: str, value: Value) -> str:
+    """The text of one assignment, as a template and a Trial resource show it.
+
+    Assignments that the space does not name (architectures of a neural search) are shown as they are. Raises SpecError
+    if the value is not one of the parameter's.
+    """
+    return space[name].format(value) if name in space else str(value)
+
+
+def _values(spec: ExperimentSpec, trial: Trial) -> dict[str, str]:
+    """The text of each trial parameter."""
+    values: dict[str, str] = {}
+    for index, parameter in enumerate(spec.template.parameters):
+        try:
+            values[parameter.name] = _value(spec, trial, parameter.reference)
+        except SpecError as error:
+            raise error.within(f"{_TEMPLATE}.trialParameters[{index}].reference") from None
+    return values
+
+
+def _value(spec: ExperimentSpec, trial: Trial, reference: str) -> str:
+    meta = meta_reference(reference)
+    if meta is not None:
+        return meta_value(meta, spec.template.document, name=trial.name, namespace=spec.key.namespace)
+    if reference in trial.parameters:
+        return value_text(spec.space, reference, trial.parameters[reference])
+    if reference in spec.space and spec.space[reference].condition:
+        return ""  # a parameter that takes no part in this trial
+    hint = nearest_hint(reference, list(trial.parameters))
+    raise SpecError([Problem("", f"trial {trial.name!r} has no parameter {reference!r}{hint}")])
+
+
+def _substitute(node: Any, values: Mapping[str, str], path: str, parent: str = "") -> Any:
+    """A copy of ``node`` with every placeholder replaced. parent: the key that ``node`` stands under."""
+    if isinstance(node, str):
+        return _replace(node, values, path)
+    if isinstance(node, list | tuple):
+        return [_substitute(item, values, f"{path}[{index}]") for index, item in enumerate(node)]
+    if not isinstance(node, Mapping):
+        return node
+    copy: dict[Any, Any] = {}
+    for key, item in node.items():
+        place = join_path(path, str(key))
+        new_key = _replace(key, values, path) if isinstance(key, str) else key
+        if new_key in copy:
+            raise SpecError([Problem(place, f"two keys become {new_key!r} when the trial's values are put in")])
+        new_item = _substitute(item, values, place, str(key))
+        if key in INTEGER_FIELDS and parent not in _TEXT_MAPS and isinstance(item, str):
+            new_item = _integer_of(new_item, item)
+        copy[new_key] = new_item
+    return copy
+
+
+def _integer_of(text: str, template: str) -> str | int:
+    """The integer that ``text`` writes, if it took the place of a lone placeholder; else ``text``."""
+    return int(text) if _PLACEHOLDER.fullmatch(template) and _INTEGER.fullmatch(text) else text
+
+
+def _replace(text: str, values: Mapping[str, str], path: str) -> str:
+    def value_of(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            hint = nearest_hint(found[1], list(values))
+            problem = f"placeholder {found[0]} names no entry of {_TEMPLATE}.trialParameters{hint}"
+            raise SpecError([Problem(path, problem)])
+        return values[found[1]]
+
+    return _PLACEHOLDER.sub(value_of, text)
+
+
+def _texts(node: object) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for key, item in node.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(node, list | tuple):
+        for item in node:
+            yield from _texts(item)
+
+
+def _mapping(node: object) -> Mapping[str, Any]:
+    return node if isinstance(node, Mapping) else {}
