@@ -1,0 +1,30 @@
+"""``python -m suggestion_service``: the suggestion service as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from katib.core.errors import KatibError
+from suggestion_service.server import run
+
+
+def main() -> int:
+    """Read the command line and serve. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="suggestion_service", description="Katib's Suggestion service over gRPC")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=6789, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--insecure", action="store_true", help="allow addresses that other machines can reach")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run(arguments.host, arguments.port, arguments.insecure)
+    except KatibError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
