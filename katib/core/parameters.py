@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Any
-
-from scipy.special import ndtr, ndtri
 
 from katib.core.errors import Problem, SpecError
 from katib.core.trial import Value
@@ -73,9 +72,9 @@ class _Numeric:
         if self.distribution in (Distribution.UNIFORM, Distribution.LOG_UNIFORM):
             x = low + u * (high - low)
         else:
-            tail = float(ndtr((low - self._mean()) / self._deviation()))
-            mass = float(ndtr((high - self._mean()) / self._deviation())) - tail
-            x = self._mean() + self._deviation() * float(ndtri(min(max(tail + u * mass, 1e-300), 1 - 1e-16)))
+            prior = self._normal()
+            below = prior.cdf(low)
+            x = prior.inv_cdf(below + u * (prior.cdf(high) - below))
         return math.exp(x) if self.distribution.log else x
 
     def _cumulative(self, value: float) -> float:
@@ -84,19 +83,14 @@ class _Numeric:
             low, high, value = math.log(low), math.log(high), math.log(value)
         if self.distribution in (Distribution.UNIFORM, Distribution.LOG_UNIFORM):
             return (value - low) / (high - low) if high > low else 0.5
-        tail, head, at = (float(ndtr((x - self._mean()) / self._deviation())) for x in (low, high, value))
-        return (at - tail) / (head - tail)
+        prior = self._normal()
+        below = prior.cdf(low)
+        return (prior.cdf(value) - below) / (prior.cdf(high) - below)
 
-    def _mean(self) -> float:
-        low, high = self._prior_bounds()
-        return (low + high) / 2
-
-    def _deviation(self) -> float:
-        low, high = self._prior_bounds()
-        return max((high - low) / 6, 1e-300)
-
-    def _prior_bounds(self) -> tuple[float, float]:
-        return (math.log(self.low), math.log(self.high)) if self.distribution.log else (self.low, self.high)
+    def _normal(self) -> NormalDist:
+        """The normal prior before truncation, over logarithms if the parameter lives there."""
+        low, high = (math.log(self.low), math.log(self.high)) if self.distribution.log else (self.low, self.high)
+        return NormalDist((low + high) / 2, (high - low) / 6)
 
     def _edges(self) -> tuple[float, float]:
         """Bounds half a step wider, so that the end values of a grid get their full share of the prior."""
