@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
@@ -40,13 +41,10 @@ class Document:
     source: str = ""
 
     def line_of(self, path: str) -> int | None:
-        """Line of ``path``, or of the nearest thing around it that stands in the file."""
-        while path not in self.lines:
-            cut = max(path.rfind("."), path.rfind("["))
-            if cut <= 0:
-                return self.lines.get("")
-            path = path[:cut]
-        return self.lines[path]
+        """Line of ``path``, or of the nearest thing around it that stands in the file; None if nothing of it does."""
+        while path and path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines[path] if path else None
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems with their lines filled in."""
@@ -59,28 +57,39 @@ def load_documents(text: str | bytes, source: str) -> list[Document]:
     Raises SpecError on anything that is no YAML, too big, nested too deeply (50), of too many nodes (10,000 with
     aliases expanded), cyclic, of duplicate keys, of unknown tags, or that JSON could not hold.
     """
-    checked = _checked_text(text, source)
-    documents = list(_Reader(checked, source).documents())
+    documents = list(_Reader(_prepared(_decoded(text, source), source), source).documents())
     if not documents:
         raise SpecError([Problem("", "the file is empty, expected a YAML document")], source=source)
     return documents
 
 
-def _checked_text(text: str | bytes, source: str) -> str:
-    """``text`` decoded. Raises SpecError if it is too long or not UTF-8."""
+def read_text(path: Path) -> str:
+    """The text of a file of at most 1 MiB. Raises SpecError if it cannot be read, is larger or is not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            return _decoded(file.read(MAX_BYTES + 1), str(path))
+    except OSError as error:
+        raise SpecError([Problem("", f"cannot be read: {error.strerror}")], source=str(path)) from None
+
+
+def _decoded(text: str | bytes, source: str) -> str:
     try:
         raw = text if isinstance(text, bytes) else text.encode()
         if len(raw) > MAX_BYTES:
-            raise SpecError([Problem("", f"got more than 1 MiB ({len(raw)} bytes), expected less")], source=source)
-        decoded = raw.decode("utf-8-sig")
+            raise SpecError([Problem("", "got more than 1 MiB, expected less")], source=source)
+        return raw.decode("utf-8-sig")
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
         line = text.count(b"\n", 0, error.start) + 1 if isinstance(text, bytes) else None
         raise SpecError([Problem("", "the text is not UTF-8", line)], source=source) from None
-    directive = _TAG_DIRECTIVE.search(decoded)
+
+
+def _prepared(text: str, source: str) -> str:
+    """``text`` as the parser can take it. Raises SpecError if it has directives that redefine tags."""
+    directive = _TAG_DIRECTIVE.search(text)  # thousands of them would keep the parser busy for minutes
     if directive:
-        line = decoded.count("\n", 0, directive.start()) + 1
+        line = text.count("\n", 0, directive.start()) + 1
         raise SpecError([Problem("", "got a %TAG directive, expected plain data", line)], source=source)
-    return _SURROGATE_PAIR.sub(_joined_pair, decoded) if decoded.lstrip().startswith(("{", "[")) else decoded
+    return _SURROGATE_PAIR.sub(_joined_pair, text) if text.lstrip().startswith(("{", "[")) else text
 
 
 def _joined_pair(match: re.Match[str]) -> str:
