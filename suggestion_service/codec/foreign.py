@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from katib.core.errors import Problem, SpecError
 from katib.core.history import History
 from katib.core.objective import Measurement, Objective, Observation, observe
 from katib.core.space import SearchSpace
-from katib.core.trial import Suggestion, Trial
+from katib.core.trial import Suggestion, Trial, TrialState
 from suggestion_service.codec.trials import state_of
 from suggestion_service.codec.values import decode_assignments, decode_json, encode_json
 from suggestion_service.generated import api_pb2 as pb
@@ -73,6 +73,7 @@ def decode_history(
         if not trial.labels and number < len(memory):
             trial = replace(trial, labels=memory[number].labels, parent=memory[number].parent)
         trials.append(trial)
+    trials.extend(_hidden(request.experiment.name, set(numbers), memory[:proposed]))
     trials.sort(key=lambda t: (_or_last(t.finished), t.number))
     history = ForeignHistory(space, objective, (replace(trial, seq=seq) for seq, trial in enumerate(trials, 1)))
     history.proposed = proposed
@@ -89,6 +90,21 @@ def _numbers(experiment: str, names: Sequence[str], proposed: int) -> list[int]:
     taken = set(given.values())
     free = (number for number in range(len(names) + len(taken)) if number not in taken)
     return [given.pop(name) if name in given else next(free) for name in names]
+
+
+def _hidden(experiment: str, seen: Set[int], memory: Sequence[Remembered]) -> Iterator[Trial]:
+    """Remembered trials that the request lacks. Katib's controller shows every trial but those without a metric."""
+    for number, (labels, parent) in enumerate(memory):
+        if labels and number not in seen:
+            yield Trial(
+                number=number,
+                name=trial_name(experiment, number),
+                parameters={},
+                labels=labels,
+                parent=parent,
+                state=TrialState.METRICS_UNAVAILABLE,
+                finished=0.0,
+            )
 
 
 def _decode_trial(message: pb.Trial, number: int, space: SearchSpace) -> Trial:
