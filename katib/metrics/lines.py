@@ -15,8 +15,8 @@ from katib.core.ports import Chunk
 from katib.core.trial import Cursor
 
 MAX_LINE = 1 << 20
-"""Bytes; a longer line is skipped up to its end, never half read. Whoever makes chunks must be ready to hand over more
-than this at a time, else a line of this length never gets complete."""
+"""Bytes; a line that has as many or more is skipped up to its end, never half read. Chunks may be cut to this size but
+not smaller, else a long line would neither get complete nor be known as too long."""
 
 _LINE_END = re.compile(rb"\r\n?|\n")
 
@@ -48,8 +48,8 @@ def frame(chunk: Chunk) -> Framed:
         begin = line_end.end()
     stop = len(data) if chunk.final else max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
     raw_lines = data[begin:stop].splitlines()
-    lines = [clean(raw.decode("utf-8", "replace")) for raw in raw_lines if len(raw) <= MAX_LINE]
-    if len(data) - stop > MAX_LINE:
+    lines = [clean(raw.decode("utf-8", "replace")) for raw in raw_lines if len(raw) < MAX_LINE]
+    if len(data) - stop >= MAX_LINE:
         return Framed(lines, Cursor(offset + len(data), mid_line=True))
     return Framed(lines, Cursor(offset + stop))
 

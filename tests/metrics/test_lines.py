@@ -83,8 +83,8 @@ def test_clean_text_can_be_stored(text: str) -> None:
         pytest.param(b"rest", Cursor(5, True), False, [], Cursor(9, True), id="the long line goes on"),
         pytest.param(b"rest", Cursor(5, True), True, [], Cursor(9, True), id="the long line never ends"),
         pytest.param(b"rest\rb", Cursor(5, True), False, [], Cursor(10), id="a half line follows the long one"),
-        pytest.param(b"x" * MAX_LINE, Cursor(0), False, [], Cursor(0), id="as long as a line may be"),
-        pytest.param(b"x" * (MAX_LINE + 1), Cursor(0), False, [], Cursor(MAX_LINE + 1, True), id="one byte too long"),
+        pytest.param(b"x" * (MAX_LINE - 1), Cursor(0), False, [], Cursor(0), id="as long as a line may be"),
+        pytest.param(b"x" * MAX_LINE, Cursor(0), False, [], Cursor(MAX_LINE, True), id="one byte too long"),
         pytest.param(
             b"a\n" + b"x" * (MAX_LINE + 1), Cursor(0), True, ["a"], Cursor(MAX_LINE + 3), id="too long at end"
         ),
@@ -94,14 +94,23 @@ def test_frame(data: bytes, start: Cursor, final: bool, expected: list[str], end
     assert frame(Chunk("stdout", start, data, 0.0, final)) == (expected, end)
 
 
-def test_a_line_of_ten_megabytes_is_skipped_to_its_end() -> None:
-    stream = b"loss=0.5\n" + b"loss=0.1 " * 1_200_000 + b"\naccuracy=0.9\n"
-    found = read(TEXT, stream, list(range(0, len(stream), 2 * MAX_LINE)))
-    assert [(m.metric, m.value) for m in found] == [("loss", 0.5), ("accuracy", 0.9)]
+@pytest.mark.parametrize("end", [b"\n", b"\r", b""], ids=["LF", "CR", "none"])
+def test_a_line_of_ten_megabytes_is_skipped_to_its_end(end: bytes) -> None:
+    """Read in the smallest chunks that are allowed; each of them gets the reader on."""
+    stream = b"loss=0.5\n" + b"loss=0.1 " * 1_200_000 + end + b"accuracy=0.9" * len(end)
+    cursor, found = Cursor(), []
+    while cursor.offset < len(stream):
+        data = stream[cursor.offset : cursor.offset + MAX_LINE]
+        measurements, end_of_chunk = TEXT(
+            Chunk("stdout", cursor, data, 100.0, cursor.offset + len(data) == len(stream))
+        )
+        assert end_of_chunk.offset > cursor.offset
+        found, cursor = [*found, *measurements], end_of_chunk
+    assert [(m.metric, m.value) for m in found] == [("loss", 0.5), ("accuracy", 0.9)][: 1 + len(end)]
 
 
 @pytest.mark.parametrize("size", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1])
 @pytest.mark.parametrize("cut", [0, 9, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1])
 def test_the_longest_line_is_read_whole_or_not_at_all(size: int, cut: int) -> None:
     stream = b"loss=0.5 ".ljust(size, b".") + b"\n"
-    assert len(read(TEXT, stream, [min(cut, size)])) == (size <= MAX_LINE)
+    assert len(read(TEXT, stream, [min(cut, size)])) == (size < MAX_LINE)
