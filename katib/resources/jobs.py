@@ -51,9 +51,10 @@ class _Found(NamedTuple):
 def pod_template(manifest: Mapping[str, Any], container: str = "") -> Mapping[str, Any] | None:
     """The pod template (a tree with ``metadata`` and ``spec``) of the primary replica; None if there is none.
 
-    A Pod is its own template. container: if given, only a template with a container of that name will do.
+    A Pod is its own template. A template with a container called ``container`` is preferred to the others.
     """
-    return next((t for _, t in _pod_templates(manifest) if not container or container in _names(t)), None)
+    templates = [template for _, template in _pod_templates(manifest)]
+    return next((template for template in templates if container in _names(template)), next(iter(templates), None))
 
 
 def primary_container(manifest: Mapping[str, Any], name: str) -> Container:
@@ -89,13 +90,13 @@ def deadline_seconds(manifest: Mapping[str, Any]) -> float | None:
     """``activeDeadlineSeconds`` of the job or of its pod, the smaller one; None without. Raises SpecError."""
     spec = _mapping(manifest.get("spec"))
     path, template = next(_pod_templates(manifest), ("", {}))
-    holders = {
-        "spec": spec,
-        "spec.runPolicy": _mapping(spec.get("runPolicy")),
-        join_path(path, "spec"): _mapping(template.get("spec")),
-    }
+    holders = (
+        ("spec", spec),
+        ("spec.runPolicy", _mapping(spec.get("runPolicy"))),
+        (join_path(path, "spec"), _mapping(template.get("spec"))),
+    )
     deadlines = []
-    for place, holder in holders.items():
+    for place, holder in holders:
         seconds = holder.get("activeDeadlineSeconds")
         if seconds is None:
             continue

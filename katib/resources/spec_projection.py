@@ -1,0 +1,110 @@
+"""The ``spec`` of an Experiment resource: as the user gave it, or made from the core's types where there is no document
+(experiments whose objective is a Python function)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from katib.core.experiment import Budget, CollectorSpec, Component, Experiment, ExperimentSpec
+from katib.core.objective import Objective
+from katib.core.space import Choice, Integer, Ordinal, Parameter, Real
+
+Tree = dict[str, Any]
+
+
+def experiment_spec(experiment: Experiment) -> Tree:
+    """The spec to show, with the budget that is in force. Shares its parts with the experiment's document."""
+    given = experiment.document.get("spec")
+    spec = dict(given) if given else _spec(experiment.spec)
+    for field in ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount"):
+        spec.pop(field, None)
+    return {**spec, **_budget(experiment.budget)}
+
+
+def _spec(spec: ExperimentSpec) -> Tree:
+    tree: Tree = {
+        "objective": _objective(spec.objective),
+        "algorithm": _component(spec.algorithm),
+        "metricsCollectorSpec": _collector(spec.collector),
+        "resumePolicy": spec.resume_policy.value,
+    }
+    if spec.nas is not None:
+        tree["nasConfig"] = dict(spec.nas)
+    else:
+        tree["parameters"] = [_parameter(parameter) for parameter in spec.space]
+    if spec.stopper is not None:
+        tree["earlyStopping"] = _component(spec.stopper)
+    if spec.template.document:
+        tree["trialTemplate"] = _template(spec)
+    return tree
+
+
+def _budget(budget: Budget) -> Tree:
+    counts = {
+        "parallelTrialCount": budget.parallel,
+        "maxTrialCount": budget.max_trials,
+        "maxFailedTrialCount": budget.max_failed,
+    }
+    return {field: count for field, count in counts.items() if count is not None}
+
+
+def _objective(objective: Objective) -> Tree:
+    tree: Tree = {"type": objective.direction.value, "objectiveMetricName": objective.metric}
+    if objective.goal is not None:
+        tree["goal"] = objective.goal
+    if objective.additional:
+        tree["additionalMetricNames"] = list(objective.additional)
+    strategies = {metric: objective.strategy(metric).value for metric in objective.metrics}
+    return {**tree, "metricStrategies": named_values(strategies)}
+
+
+def _component(component: Component) -> Tree:
+    tree: Tree = {"algorithmName": component.name}
+    if component.settings:
+        tree["algorithmSettings"] = named_values(component.settings)
+    return tree
+
+
+def _collector(collector: CollectorSpec) -> Tree:
+    tree: Tree = {"collector": {"kind": collector.kind}}
+    source: Tree = {}
+    if collector.path:
+        kind = "Directory" if collector.kind == "TensorFlowEvent" else "File"
+        source["fileSystemPath"] = {"path": collector.path, "kind": kind}
+        if collector.kind == "File":
+            source["fileSystemPath"]["format"] = collector.format
+    if collector.filters:
+        source["filter"] = {"metricsFormat": list(collector.filters)}
+    return {**tree, "source": source} if source else tree
+
+
+def _parameter(parameter: Parameter) -> Tree:
+    kinds = {Real: "double", Integer: "int", Ordinal: "discrete", Choice: "categorical"}
+    if isinstance(parameter, Ordinal | Choice):
+        space: Tree = {"list": [parameter.format(value) for value in parameter.values]}
+    else:
+        space = {"min": parameter.format(parameter.low), "max": parameter.format(parameter.high)}
+        if parameter.step is not None and (isinstance(parameter, Real) or parameter.step != 1):
+            space["step"] = f"{parameter.step:.17g}"
+        space["distribution"] = parameter.distribution.value
+    return {"name": parameter.name, "parameterType": kinds[type(parameter)], "feasibleSpace": space}
+
+
+def _template(spec: ExperimentSpec) -> Tree:
+    template = spec.template
+    fields = {
+        "retain": template.retain,
+        "trialSpec": dict(template.document),
+        "trialParameters": [{"name": p.name, "reference": p.reference} for p in template.parameters],
+        "primaryPodLabels": dict(template.primary_pod_labels),
+        "primaryContainerName": template.primary_container,
+        "successCondition": template.success_condition,
+        "failureCondition": template.failure_condition,
+    }
+    return {field: value for field, value in fields.items() if value or field == "trialParameters"}
+
+
+def named_values(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Katib's form of a map: a list of objects with ``name`` and ``value``."""
+    return [{"name": name, "value": value} for name, value in values.items()]
