@@ -1,0 +1,44 @@
+"""Search algorithms and early-stopping rules, by the names that users write in ``algorithmName``.
+
+Each one is a pure function of its spec and the trial history. An algorithm's module is imported when its name is asked
+for, so no search library loads before it is needed. A name of the form ``package.module:Class`` is looked up as it
+stands: that is how an algorithm from elsewhere is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from algorithms.settings import SettingInfo, Settings, describe
+from katib.core.experiment import ExperimentSpec
+from katib.core.naming import load
+from katib.core.ports import Algorithm, Stopper
+
+ALGORITHMS: Mapping[str, str] = {
+    "random": "algorithms.random_search:RandomSearch",
+    "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
+    "hyperband": "algorithms.hyperband:Hyperband",
+}
+STOPPERS: Mapping[str, str] = {
+    "medianstop": "algorithms.median_stop:MedianStop",
+}
+
+
+def create_algorithm(spec: ExperimentSpec) -> Algorithm:
+    """The algorithm that ``spec`` names. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings."""
+    algorithm: Algorithm = load("algorithm", spec.algorithm.name, ALGORITHMS)(spec)
+    return algorithm
+
+
+def create_stopper(spec: ExperimentSpec) -> Stopper | None:
+    """The early-stopping rule that ``spec`` names, None if it names none. Raises as ``create_algorithm`` does."""
+    if spec.stopper is None:
+        return None
+    stopper: Stopper = load("early-stopping rule", spec.stopper.name, STOPPERS)(spec)
+    return stopper
+
+
+def settings_of(name: str) -> list[SettingInfo]:
+    """The settings of an algorithm or early-stopping rule. Raises UnknownNameError."""
+    found = load("algorithm", name, {**ALGORITHMS, **STOPPERS})
+    return describe(getattr(found, "settings_class", Settings))

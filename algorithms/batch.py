@@ -1,0 +1,40 @@
+"""Suggestions in the making: what an algorithm adds to the history within one call.
+
+A batch counts as pending at once, so a batch of n is the same as n calls of one suggestion each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from katib.core.history import History
+from katib.core.trial import Parameters, Proposal, Suggestion
+
+
+class Batch:
+    """The history plus the suggestions made so far."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.suggestions: list[Suggestion] = []
+        self._points: set[Hashable] = set()
+
+    @property
+    def number(self) -> int:
+        """Number of the trial that is proposed next."""
+        return self.history.next_number + len(self.suggestions)
+
+    def taken(self, parameters: Parameters) -> bool:
+        """Whether these parameters were tried, are pending, or are in the batch already."""
+        if self.history.number_of(parameters) is not None:
+            return True
+        return bool(self._points) and self.history.point(parameters) in self._points
+
+    def add(self, parameters: Parameters, labels: Mapping[str, str] | None = None, parent: int | None = None) -> None:
+        """Take a suggestion in."""
+        self._points.add(self.history.point(parameters))
+        self.suggestions.append(Suggestion(parameters, labels or {}, parent))
+
+    def proposal(self, *, exhausted: bool = False, releases: frozenset[int] = frozenset()) -> Proposal:
+        """The batch as an answer."""
+        return Proposal(tuple(self.suggestions), exhausted, releases)

@@ -1,0 +1,49 @@
+"""Random search (Bergstra & Bengio 2012): independent draws from the prior, without repeats.
+
+Trial k's draw depends on the seed and on k alone, not on the size of the batch it is asked in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from algorithms.batch import Batch
+from algorithms.randomness import generator, seed_of, uniforms
+from algorithms.settings import Settings, parse, setting
+from algorithms.unseen import first_unseen
+from katib.core.experiment import ExperimentSpec
+from katib.core.history import History
+from katib.core.trial import Proposal
+
+RANDOM_STATE_HELP = "seed of the random numbers; the experiment's own seed if left out"
+
+
+@dataclass(frozen=True, slots=True)
+class RandomSettings(Settings):
+    """Settings of ``random``."""
+
+    random_state: int | None = setting(None, low=0, help=RANDOM_STATE_HELP)
+
+
+class RandomSearch:
+    """Draws from the prior of each parameter; exhausted when a finite space is used up."""
+
+    settings_class = RandomSettings
+
+    def __init__(self, spec: ExperimentSpec) -> None:
+        """Raises SpecError on a bad setting."""
+        settings = parse(RandomSettings, spec.algorithm)
+        self._seed = seed_of(settings.random_state, spec.seed)
+
+    def suggest(self, history: History, count: int) -> Proposal:
+        """``count`` new points, or fewer and ``exhausted`` if no more exist."""
+        batch = Batch(history)
+        for _ in range(count):
+            coordinates = uniforms(self._seed, batch.number, len(history.space))
+            rng = partial(generator, self._seed, batch.number)
+            parameters = first_unseen(history.space, coordinates, rng, batch.taken)
+            if parameters is None:
+                return batch.proposal(exhausted=True)
+            batch.add(parameters)
+        return batch.proposal()

@@ -1,0 +1,142 @@
+"""The part of ``bayesianoptimization`` that talks to scikit-optimize: one cold Optimizer for each suggestion.
+
+Known faults of scikit-optimize 0.10.2 are worked around here and nowhere else:
+
+* GBRT: its class is not a regressor by scikit-learn's newer tags, and calls ``numpy.in1d``, which numpy has removed.
+* EIps and PIps: the incumbent is the least of values *and* logarithms of durations; tree surrogates are thought to have
+  gradients.
+
+Linear algebra runs on one thread: matrices are small, trials need the cores, and results do not change with their
+number.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+from sklearn.ensemble import GradientBoostingRegressor
+from skopt import Optimizer
+from skopt.acquisition import gaussian_ei
+from skopt.learning import GradientBoostingQuantileRegressor
+from skopt.space import Categorical, Real
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from algorithms.bayesian_optimization import BayesianOptimizationSettings, Observed
+from algorithms.randomness import integer_seed
+from katib.core.space import Choice, SearchSpace
+
+_CANDIDATES = 5000  # random points at which the acquisition function is evaluated
+
+
+def initial_point(seed: int, number: int, width: int) -> list[float]:
+    """Point ``number`` of the scrambled Sobol sequence of this seed."""
+    sequence = qmc.Sobol(width, scramble=True, seed=integer_seed(seed, 0))
+    if number:
+        sequence.fast_forward(number)
+    point: list[float] = sequence.random(1)[0].tolist()
+    return point
+
+
+class SkoptSurrogate:
+    """A surrogate fitted to observations, with the point that maximises the acquisition function."""
+
+    def __init__(
+        self, space: SearchSpace, observed: Observed, settings: BayesianOptimizationSettings, seed: int
+    ) -> None:
+        """``settings.acq_func`` is one function, not gp_hedge. Parameters with a single value are left out."""
+        self._space = space
+        self._columns = [i for i, parameter in enumerate(space) if parameter.count > 1]
+        self._best_loss = float(observed.losses.min())
+        self._per_second = settings.acq_func.endswith("ps")
+        gradients = settings.base_estimator == "GP" and any(
+            not isinstance(space.parameters[i], Choice) for i in self._columns
+        )
+        sampling = settings.acq_optimizer == "sampling" or not gradients
+        with _quiet_on_one_thread():
+            self._optimizer = Optimizer(
+                [self._dimension(i) for i in self._columns],
+                base_estimator=_boosted_quantiles(seed)
+                if settings.base_estimator == "GBRT"
+                else settings.base_estimator,
+                n_initial_points=0,
+                acq_func=settings.acq_func,
+                acq_optimizer="sampling" if sampling else "lbfgs",
+                acq_optimizer_kwargs={"n_points": _CANDIDATES},
+                random_state=seed,
+            )
+            self._optimizer.tell([self._encode(point) for point in observed.points], self._targets(observed))
+
+    def best_point(self) -> list[float]:
+        """Coordinates (d,) in the unit cube where the acquisition function is best."""
+        with _quiet_on_one_thread():
+            chosen = self._optimizer.ask()
+        point = [0.5] * len(self._space)
+        for i, x in zip(self._columns, chosen, strict=True):
+            parameter = self._space.parameters[i]
+            point[i] = (x + 0.5) / len(parameter.values) if isinstance(parameter, Choice) else float(x)
+        return point
+
+    def best_of(self, points: NDArray[np.float64]) -> int:
+        """Which of ``points`` (m, d) has the largest expected improvement; the first of equals."""
+        model = self._optimizer.models[-1]
+        values = model.estimators_[0] if self._per_second else model
+        with _quiet_on_one_thread():
+            encoded = self._optimizer.space.transform([self._encode(point) for point in points])
+            return int(np.argmax(gaussian_ei(encoded, values, y_opt=self._best_loss)))
+
+    def _dimension(self, column: int) -> Any:
+        parameter = self._space.parameters[column]
+        return Categorical(range(len(parameter.values))) if isinstance(parameter, Choice) else Real(0.0, 1.0)
+
+    def _encode(self, point: Sequence[float] | NDArray[np.float64]) -> list[float | int]:
+        """A point of the cube as scikit-optimize has it: numbers of categories, coordinates as they are."""
+        encoded: list[float | int] = []
+        for i in self._columns:
+            parameter = self._space.parameters[i]
+            count = len(parameter.values) if isinstance(parameter, Choice) else 0
+            encoded.append(min(int(point[i] * count), count - 1) if count else float(point[i]))
+        return encoded
+
+    def _targets(self, observed: Observed) -> list[float] | list[tuple[float, float]]:
+        losses: list[float] = observed.losses.tolist()
+        if not self._per_second:
+            return losses
+        # Only ratios of durations matter, so the shortest is set where its logarithm exceeds all losses: the least of
+        # all numbers is then the least loss.
+        unit = float(np.exp(observed.losses.max() + 1.0) / observed.seconds.min())
+        return list(zip(losses, (observed.seconds * unit).tolist(), strict=True))
+
+
+class _BoostedQuantiles(GradientBoostingQuantileRegressor):  # type: ignore[misc]
+    """scikit-optimize's GBRT surrogate as scikit-learn and numpy want it today."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "regressor"
+        return tags
+
+    def predict(self, X: NDArray[np.float64], return_std: bool = False, return_quantiles: bool = False) -> Any:
+        """Median, with half the distance between the 16 % and 84 % quantiles as deviation if asked for."""
+        low, middle, high = (regressor.predict(X) for regressor in self.regressors_)
+        if return_quantiles:
+            return np.stack([low, middle, high], axis=1)
+        return (middle, np.maximum(high - low, 0.0) / 2) if return_std else middle
+
+
+def _boosted_quantiles(seed: int) -> _BoostedQuantiles:
+    trees = GradientBoostingRegressor(n_estimators=30, loss="quantile")
+    return _BoostedQuantiles(base_estimator=trees, random_state=seed)
+
+
+@contextmanager
+def _quiet_on_one_thread() -> Iterator[None]:
+    """Warnings about fits that did not fully converge are of no use to a user."""
+    with warnings.catch_warnings(), threadpool_limits(limits=1):
+        warnings.simplefilter("ignore")
+        yield
