@@ -1,0 +1,183 @@
+"""The core's values as JSON text, and back: what the records of the store hold.
+
+Each dataclass is written as an object with every field under its own name, so a record can be read by eye and a field
+that a later version adds takes its default in older records. Types come back as they were (1, 1.0, True, "1" differ),
+NaN and infinities too, which JSON proper lacks; the text is pure ASCII, whatever a trial printed. Trees inside a record
+(documents, options) are JSON trees: mappings keyed by text, lists, text, numbers, booleans and None.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from katib.core.changes import Event
+from katib.core.experiment import (
+    Budget,
+    CollectorSpec,
+    Component,
+    Desired,
+    Experiment,
+    ExperimentSpec,
+    ExperimentStatus,
+    ResumePolicy,
+    TemplateParameter,
+    TrialTemplate,
+    Verdict,
+)
+from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy
+from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Parameter, Real, SearchSpace
+from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
+
+T = TypeVar("T")
+
+# default=dict: mappings that are no dict are written as one; anything else that JSON lacks raises TypeError.
+_write = json.JSONEncoder(check_circular=False, separators=(",", ":"), default=dict).encode
+_read = json.JSONDecoder().decode
+
+
+class Codec(NamedTuple):
+    """How one part is turned into a JSON tree and back. None: the part and its tree are the same thing."""
+
+    encode: Callable[[Any], Any] | None
+    decode: Callable[[Any], Any] | None
+
+
+class Record(Generic[T]):
+    """The codec of one dataclass. ``parts``: codecs of the fields that are no JSON trees; a None stays None."""
+
+    def __init__(self, kind: Callable[..., T], names: tuple[str, ...], **parts: Codec) -> None:
+        self._kind = kind
+        self._names = names
+        self._values = attrgetter(*names)
+        self._encoders = tuple((name, part.encode) for name, part in parts.items() if part.encode)
+        self._decoders = tuple((name, part.decode) for name, part in parts.items() if part.decode)
+
+    def encode(self, value: T) -> dict[str, Any]:
+        """``value`` as a JSON tree."""
+        tree = dict(zip(self._names, self._values(value), strict=True))
+        for name, encode in self._encoders:
+            if tree[name] is not None:
+                tree[name] = encode(tree[name])
+        return tree
+
+    def decode(self, tree: dict[str, Any]) -> T:
+        """The value that ``tree``, which is used up, stands for."""
+        for name, decode in self._decoders:
+            if tree.get(name) is not None:
+                tree[name] = decode(tree[name])
+        return self._kind(**tree)
+
+    def dumps(self, value: T) -> str:
+        """``value`` as JSON text."""
+        return _write(self.encode(value))
+
+    def loads(self, text: str) -> T:
+        """The value behind ``text``. Raises ValueError, TypeError, KeyError or SpecError if it is none."""
+        return self.decode(_read(text))
+
+    @property
+    def codec(self) -> Codec:
+        """This record as a part of another."""
+        return Codec(self.encode, self.decode)
+
+
+def _record(kind: type[T], **parts: Codec) -> Record[T]:
+    """A dataclass with all of its fields but derived ones."""
+    return Record(kind, tuple(f.name for f in fields(kind) if f.compare), **parts)  # type: ignore[arg-type]
+
+
+def _enum(kind: type[Enum]) -> Codec:
+    """A StrEnum is its own JSON text."""
+    return Codec(None, {member.value: member for member in kind}.__getitem__)
+
+
+def _tuple_of(part: Codec) -> Codec:
+    encode, decode = part
+    return Codec(
+        encode and (lambda items: [encode(item) for item in items]),
+        (lambda items: tuple(map(decode, items))) if decode else tuple,
+    )
+
+
+def _mapping_to(part: Codec) -> Codec:
+    encode, decode = part
+    return Codec(
+        encode and (lambda mapping: {key: encode(item) for key, item in mapping.items()}),
+        decode and (lambda mapping: {key: decode(item) for key, item in mapping.items()}),
+    )
+
+
+def _one_of(**records: Record[Any]) -> Codec:
+    """A union of dataclasses, kept apart by a ``kind`` beside their fields."""
+    by_type = {record._kind: (name, record) for name, record in records.items()}
+
+    def encode(value: object) -> dict[str, Any]:
+        name, record = by_type[type(value)]
+        return {"kind": name, **record.encode(value)}
+
+    def decode(tree: dict[str, Any]) -> Any:
+        return records[tree.pop("kind")].decode(tree)
+
+    return Codec(encode, decode)
+
+
+def _states(counts: Mapping[str, int]) -> dict[TrialState, int]:
+    return {TrialState(state): count for state, count in counts.items()}
+
+
+_TUPLE = _tuple_of(Codec(None, None))
+_KEY = Codec(None, lambda pair: Key(*pair))
+_CONDITION = _record(Condition, values=_TUPLE).codec
+_NUMERIC = {"distribution": _enum(Distribution), "condition": _CONDITION}
+_LISTED = {"values": _TUPLE, "texts": _TUPLE, "condition": _CONDITION}
+_PARAMETER = _one_of(
+    Real=_record(Real, **_NUMERIC),
+    Integer=_record(Integer, **_NUMERIC),
+    Ordinal=_record(Ordinal, **_LISTED),
+    Choice=_record(Choice, **_LISTED),
+)
+_COMPONENT = _record(Component).codec
+_BUDGET = _record(Budget).codec
+
+_SPEC = _record(
+    ExperimentSpec,
+    key=_KEY,
+    space=_record(SearchSpace, parameters=_tuple_of(_PARAMETER)).codec,
+    objective=_record(
+        Objective, direction=_enum(Direction), additional=_TUPLE, strategies=_mapping_to(_enum(Strategy))
+    ).codec,
+    algorithm=_COMPONENT,
+    budget=_BUDGET,
+    stopper=_COMPONENT,
+    collector=_record(CollectorSpec, filters=_TUPLE).codec,
+    template=_record(TrialTemplate, parameters=_tuple_of(_record(TemplateParameter).codec)).codec,
+    resume_policy=_enum(ResumePolicy),
+)
+
+#: What any process may write of an experiment; status and counters are kept elsewhere and come back as defaults.
+DEFINITION: Record[Experiment] = Record(
+    Experiment,
+    ("key", "uid", "spec", "document", "desired", "budget", "created"),
+    key=_KEY,
+    spec=_SPEC.codec,
+    desired=_enum(Desired),
+    budget=_BUDGET,
+)
+STATUS = _record(ExperimentStatus, counts=Codec(None, _states), verdict=_enum(Verdict))
+TRIAL = _record(
+    Trial,
+    state=_enum(TrialState),
+    observation=_mapping_to(_record(MetricSummary).codec),
+    cursors=_mapping_to(_record(Cursor).codec),
+    stop=_record(Stop, state=_enum(TrialState)).codec,
+    failure=_enum(FailureClass),
+)
+MEASUREMENT = _record(Measurement)
+EVENT = _record(Event)
+
+__all__ = ["DEFINITION", "EVENT", "MEASUREMENT", "STATUS", "TRIAL", "Codec", "Parameter", "Record"]

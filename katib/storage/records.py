@@ -1,0 +1,135 @@
+"""Rows of the tables <-> values of the core, each row guarded by a checksum over all of its columns.
+
+A row that comes back other than it was written raises CorruptRecordError with the record's name, never a wrong value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
+
+from katib.core.changes import Changes, Event, Recorded, Stamped
+from katib.core.errors import CorruptRecordError, SpecError
+from katib.core.experiment import Experiment
+from katib.core.trial import Key, Trial
+from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class ExperimentRow(NamedTuple):
+    """A row of the table ``experiments``; status: a record of the codec."""
+
+    id: int
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    seq: int
+    revision: int
+    status: str
+    checksum: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What it is found by."""
+        return Key(self.namespace, self.name)
+
+    def signed(self) -> ExperimentRow:
+        """The same row with its checksum."""
+        return self._replace(checksum=checksum(*self[:-1]))
+
+    def checked(self) -> ExperimentRow:
+        """The row itself. Raises CorruptRecordError."""
+        _check(f"experiment {self.key}", self)
+        return self
+
+
+def checksum(*columns: object) -> int:
+    """CRC-32 of the columns as text; numbers and text alike come back from a database as they were."""
+    return crc32("\x1f".join(map(str, columns)).encode(errors="backslashreplace"))
+
+
+def read_experiment(row: tuple[Any, ...]) -> Experiment:
+    """An experiment of its row, its definition and the definition's checksum."""
+    stored = ExperimentRow(*row[:-2]).checked()
+    name, (record, definition_checksum) = f"experiment {stored.key}", row[-2:]
+    _check(name, (stored.id, record, definition_checksum))
+    return replace(
+        _load(name, DEFINITION, record),
+        status=_load(name, STATUS, stored.status),
+        generation=stored.generation,
+        revision=stored.revision,
+        seq=stored.seq,
+    )
+
+
+def definition_row(id: int, experiment: Experiment) -> Row:
+    """The row of ``definitions``."""
+    record = DEFINITION.dumps(experiment)
+    return {"experiment": id, "record": record, "checksum": checksum(id, record)}
+
+
+def trial_row(id: int, namespace: str, trial: Trial, revision: int) -> Row:
+    """The row of ``trials``."""
+    record = TRIAL.dumps(trial)
+    columns = (id, trial.number, namespace, trial.name, trial.seq, revision, record)
+    return dict(zip(_TRIAL_COLUMNS, (*columns, checksum(*columns)), strict=True))
+
+
+def read_trial(row: tuple[Any, ...]) -> Trial:
+    """A trial of its row."""
+    name = f"trial {row[2]}/{row[3]}"
+    _check(name, row)
+    return _load(name, TRIAL, row[6])
+
+
+def measurement_rows(id: int, item: Stamped) -> Iterator[Row]:
+    """The rows of ``measurements`` that came with a trial's change."""
+    trial, measurements, sequence, seq = item
+    for i, measurement in enumerate(measurements):
+        columns = (id, trial.number, trial.attempt, sequence + i, seq + i, MEASUREMENT.dumps(measurement))
+        yield dict(zip(_MEASUREMENT_COLUMNS, (*columns, checksum(*columns)), strict=True))
+
+
+def read_measurement(key: Key, row: tuple[Any, ...]) -> tuple[int, Recorded]:
+    """(trial number, measurement) of a row."""
+    _, number, attempt, sequence, seq, record, _ = row
+    name = f"measurement {sequence} of trial number {number} of experiment {key}"
+    _check(name, row)
+    return number, Recorded(seq, attempt, sequence, _load(name, MEASUREMENT, record))
+
+
+def event_rows(id: int, changes: Changes, revision: int) -> Iterator[Row]:
+    """The rows of ``events``."""
+    for position, event in enumerate(changes.events):
+        columns = (id, revision, position, EVENT.dumps(event))
+        yield dict(zip(_EVENT_COLUMNS, (*columns, checksum(*columns)), strict=True))
+
+
+def read_event(key: Key, row: tuple[Any, ...]) -> Event:
+    """An event of its row."""
+    name = f"event {row[2]} of revision {row[1]} of experiment {key}"
+    _check(name, row)
+    return _load(name, EVENT, row[3])
+
+
+_TRIAL_COLUMNS = ("experiment", "number", "namespace", "name", "seq", "revision", "record", "checksum")
+_MEASUREMENT_COLUMNS = ("experiment", "number", "attempt", "sequence", "seq", "record", "checksum")
+_EVENT_COLUMNS = ("experiment", "revision", "position", "record", "checksum")
+
+
+def _check(name: str, row: tuple[Any, ...]) -> None:
+    """``row``: columns, the last one their checksum."""
+    if checksum(*row[:-1]) != row[-1]:
+        raise CorruptRecordError(f"{name}: the stored record does not match its checksum")
+
+
+def _load(name: str, codec: Record[T], text: str) -> T:
+    try:
+        return codec.loads(text)
+    except (ValueError, TypeError, KeyError, SpecError) as error:
+        raise CorruptRecordError(f"{name}: the stored record cannot be read: {error}") from error

@@ -1,0 +1,119 @@
+"""The tables. What must be unique is unique by the schema, so no bug and no second writer can break it.
+
+What any process edits (``definitions``) and what the owner records (``experiments.status``, trials, measurements,
+events) are different rows, so neither writes the other's, and a trial's commit does not write a large document again.
+No foreign keys: every row is written and deleted by one function each, in one transaction, and the checks would
+cost each commit a look-up per row. An experiment's id is the revision that created it: never used twice.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+#: The Alembic revision that this code reads and writes: four digits, one more with each migration.
+VERSION = "0001"
+VERSION_TABLE = "katib_schema"
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_NAME = String(253)  # the longest name that Kubernetes allows
+_BIG = BigInteger()
+_ROWID = BigInteger().with_variant(Integer(), "sqlite")  # in SQLite only INTEGER keys are the row's own address
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("id", _ROWID, primary_key=True, autoincrement=False),
+    Column("revision", _BIG, nullable=False),
+    comment="one row; every commit locks it first, so revisions are in commit order",
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", _ROWID, primary_key=True, autoincrement=False),
+    Column("namespace", _NAME, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("uid", String(64), nullable=False),
+    Column("generation", _BIG, nullable=False),
+    Column("seq", _BIG, nullable=False),
+    Column("revision", _BIG, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("checksum", _BIG, nullable=False),
+    UniqueConstraint("namespace", "name"),
+    Index(None, "revision"),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("experiment", _ROWID, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+    Column("checksum", _BIG, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("experiment", _BIG, primary_key=True, autoincrement=False),
+    Column("number", _BIG, primary_key=True, autoincrement=False),
+    Column("namespace", _NAME, nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("seq", _BIG, nullable=False),
+    Column("revision", _BIG, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("checksum", _BIG, nullable=False),
+    UniqueConstraint("namespace", "name"),
+    Index(None, "experiment", "seq", unique=True),
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("experiment", _BIG, primary_key=True, autoincrement=False),
+    Column("number", _BIG, primary_key=True, autoincrement=False),
+    Column("attempt", _BIG, primary_key=True, autoincrement=False),
+    Column("sequence", _BIG, primary_key=True, autoincrement=False),
+    Column("seq", _BIG, nullable=False),
+    Column("record", Text, nullable=False),
+    Column("checksum", _BIG, nullable=False),
+    Index(None, "experiment", "seq", unique=True),
+    sqlite_with_rowid=False,  # rows are short and read in order of the key: one tree instead of two
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("experiment", _BIG, primary_key=True, autoincrement=False),
+    Column("revision", _BIG, primary_key=True, autoincrement=False),
+    Column("position", _BIG, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+    Column("checksum", _BIG, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("namespace", _NAME, primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("revision", _BIG, nullable=False, index=True),
+    comment="the last deletion under each name, for the change feed",
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("namespace", _NAME, primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("fence", _BIG, nullable=False),
+    Column("expires", Double, nullable=False),
+    comment="outlives the experiment, so that a former owner's fence stays old",
+)

@@ -1,0 +1,248 @@
+"""The store in a SQL database. One commit of the port is one transaction and one revision.
+
+A transaction that writes locks the one row of ``meta`` first, so revisions are in commit order on every database, and
+the lease and generation that it reads cannot change before it ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from katib.core.changes import Changes, Committed, Event, Recorded, Touched, count_seqs, stamp
+from katib.core.errors import AlreadyExistsError, CorruptRecordError, NotFoundError
+from katib.core.experiment import Experiment
+from katib.core.ports import Lease, Page
+from katib.core.trial import Key, Trial
+from katib.storage import sqlite
+from katib.storage import statements as sql
+from katib.storage.codec import STATUS
+from katib.storage.database import Database, Session
+from katib.storage.leases import TableLeases
+from katib.storage.paging import page_of
+from katib.storage.records import (
+    ExperimentRow,
+    definition_row,
+    event_rows,
+    measurement_rows,
+    read_event,
+    read_experiment,
+    read_measurement,
+    read_trial,
+    trial_row,
+)
+from katib.storage.rules import Stored, check_commit, created, fenced_off
+from katib.storage.version import ensure_schema
+
+_POLL = 0.05  # seconds between looks for commits of other processes
+_BATCH = 500  # lines of the change feed that are read at a time
+
+
+def open_sqlite(url: str, *, durable: bool) -> tuple[SqlStore, TableLeases]:
+    """The store in the SQLite file that ``url`` names, its schema brought up to date."""
+    database = sqlite.open_database(url, durable=durable)
+    try:
+        ensure_schema(database)
+    except BaseException:
+        database.close()
+        raise
+    store = SqlStore(database)
+    return store, TableLeases(store.rewrite_lease)
+
+
+class SqlStore:
+    """The port Store; to be used by any number of threads and processes at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._committed = threading.Condition()  # wakes readers of the feed in this process
+
+    def get(self, key: Key) -> Experiment:
+        """The experiment. Raises NotFoundError, CorruptRecordError."""
+        with self._database.read() as session:
+            row = session.first(sql.EXPERIMENT, **key._asdict())
+        if row is None:
+            raise NotFoundError(f"no experiment {key}")
+        return read_experiment(row)
+
+    def list(
+        self, namespace: str | None = None, selector: Mapping[str, str] | None = None, limit: int = 500, cont: str = ""
+    ) -> Page:
+        """Experiments in order of (namespace, name); ``selector``: labels that must be equal."""
+        with self._database.read() as session:
+
+            def after(key: Key, count: int) -> Sequence[Experiment]:
+                place = {"after_namespace": key.namespace, "after_name": key.name, "limit": count}
+                if namespace is None:
+                    rows = session.all(sql.EXPERIMENTS, **place)
+                else:
+                    rows = session.all(sql.EXPERIMENTS_OF, namespace=namespace, **place)
+                return [read_experiment(row) for row in rows]
+
+            return page_of(after, selector or {}, limit, cont)
+
+    def trials(self, key: Key, since: int = 0) -> Sequence[Trial]:
+        """Trials whose record has a seq greater than ``since``, in order of seq."""
+        with self._database.read() as session:
+            rows = session.all(sql.TRIALS, since=since, **_of(key))
+        return [read_trial(row) for row in rows]
+
+    def trial(self, key: Key, name: str) -> Trial:
+        """One trial by name. Raises NotFoundError."""
+        with self._database.read() as session:
+            row = session.first(sql.TRIAL, name=name, **_of(key))
+        if row is None:
+            raise NotFoundError(f"no trial {name} in experiment {key}")
+        return read_trial(row)
+
+    def curve(self, key: Key, number: int | None = None, since: int = 0) -> Sequence[tuple[int, Recorded]]:
+        """(trial number, measurement) of one trial or of all, all attempts, with seq > ``since``, in order of seq."""
+        with self._database.read() as session:
+            if number is None:
+                rows = session.all(sql.CURVES, since=since, **_of(key))
+            else:
+                rows = session.all(sql.CURVE, since=since, number=number, **_of(key))
+        return [read_measurement(key, row) for row in rows]
+
+    def events(self, key: Key, limit: int = 100) -> Sequence[Event]:
+        """The newest events, oldest first."""
+        with self._database.read() as session:
+            rows = session.all(sql.EVENTS, limit=limit, **_of(key))
+        return [read_event(key, row) for row in reversed(rows)]
+
+    def changes(self, since: int, timeout: float = 0.0) -> Sequence[Touched]:
+        """What commits after revision ``since`` touched, in order; waits up to ``timeout`` seconds for the first.
+
+        Each thing appears once, at the last commit that touched it, so the feed needs no log of its own and any
+        ``since`` can be asked for. A commit touches its experiment and the trials in it.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._database.read() as session:
+                touched = _touched(session, since)
+            remaining = deadline - time.monotonic()
+            if touched or remaining <= 0:
+                return touched
+            with self._committed:
+                self._committed.wait(min(_POLL, remaining))
+
+    def commit(self, changes: Changes, expected: int | None = None, fence: int | None = None) -> Committed:
+        """Write all of it or nothing. Raises ConflictError, AlreadyExistsError, NotFoundError, FencedError."""
+        with self._database.write() as session:
+            committed = _commit(session, changes, expected, fence)
+        with self._committed:
+            self._committed.notify_all()
+        return committed
+
+    def rewrite_lease(self, key: Key, change: Callable[[Lease | None], Lease]) -> Lease:
+        """Put what ``change`` makes of the stored lease in its place, in one transaction."""
+        with self._database.write(bump=False) as session:
+            lease = change(_lease(session, key))
+            _set_lease(session, lease)
+        return lease
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._database.close()
+
+
+def _of(key: Key) -> dict[str, str]:
+    return {"namespace": key.namespace, "experiment_name": key.name}
+
+
+def _commit(session: Session, changes: Changes, expected: int | None, fence: int | None) -> Committed:
+    head = session.first(sql.HEAD, **changes.key._asdict())
+    if head is None:
+        raise CorruptRecordError("database: the row that counts revisions is missing")
+    revision, current_fence, *columns = head
+    row = None if columns[0] is None else ExperimentRow(*columns).checked()
+    check_commit(changes, expected, fence, row and Stored(row.uid, row.generation), current_fence)
+    first_seq = row.seq + 1 if row else 1
+    if row is None:
+        row = _new_row(changes, revision)
+    if changes.delete:
+        _delete(session, row, revision)
+    else:
+        _write(session, changes, row._replace(revision=revision))
+    return Committed(revision, first_seq)
+
+
+def _new_row(changes: Changes, revision: int) -> ExperimentRow:
+    """The row of an experiment just before its first commit; generation 0 tells that it is not in the table."""
+    new = created(changes)
+    status = STATUS.dumps(new.status)
+    return ExperimentRow(revision, *changes.key, new.uid, new.generation, new.seq, new.revision, status)
+
+
+def _write(session: Session, changes: Changes, row: ExperimentRow) -> None:
+    new = row.generation == 0
+    stamped = list(stamp(changes, row.seq + 1))
+    for item in stamped:
+        _write_trial(session, row, item.trial)
+    measurements = [report for item in stamped for report in measurement_rows(row.id, item)]
+    if measurements:
+        session.run_many(sql.ADD_MEASUREMENT, measurements)
+    if changes.events:
+        session.run_many(sql.ADD_EVENT, list(event_rows(row.id, changes, row.revision)))
+    if changes.experiment is not None:
+        session.run(sql.ADD_DEFINITION if new else sql.SET_DEFINITION, **definition_row(row.id, changes.experiment))
+    changed = row._replace(
+        generation=row.generation + (changes.experiment is not None),
+        seq=row.seq + count_seqs(changes),
+        status=row.status if changes.status is None else STATUS.dumps(changes.status),
+    )
+    session.run(sql.ADD_EXPERIMENT if new else sql.SET_EXPERIMENT, **changed.signed()._asdict())
+
+
+def _write_trial(session: Session, experiment: ExperimentRow, trial: Trial) -> None:
+    row = trial_row(experiment.id, experiment.namespace, trial, experiment.revision)
+    if session.run(sql.SET_TRIAL, **row) == 0:
+        if session.first(sql.TRIAL_NAME, namespace=experiment.namespace, name=trial.name) is not None:
+            raise AlreadyExistsError(f"trial {trial.name} exists in namespace {experiment.namespace}")
+        session.run(sql.ADD_TRIAL, **row)
+
+
+def _delete(session: Session, row: ExperimentRow, revision: int) -> None:
+    for statement in sql.DELETE_ALL:
+        session.run(statement, id=row.id)
+    tombstone = {"namespace": row.namespace, "name": row.name, "revision": revision}
+    if session.run(sql.SET_TOMBSTONE, **tombstone) == 0:
+        session.run(sql.ADD_TOMBSTONE, **tombstone)
+    lease = _lease(session, row.key)
+    if lease is not None:
+        _set_lease(session, fenced_off(lease))
+
+
+def _lease(session: Session, key: Key) -> Lease | None:
+    row = session.first(sql.LEASE, **key._asdict())
+    return None if row is None else Lease(key, *row)
+
+
+def _set_lease(session: Session, lease: Lease) -> None:
+    columns = {**lease.key._asdict(), "holder": lease.holder, "fence": lease.fence, "expires": lease.expires}
+    if session.run(sql.SET_LEASE, **columns) == 0:
+        session.run(sql.ADD_LEASE, **columns)
+
+
+def _touched(session: Session, since: int) -> list[Touched]:
+    revision = session.first(sql.REVISION)
+    if revision is None or revision[0] <= since:
+        return []
+    lines = [Touched(row[2], Key(row[0], row[1]), deleted=True) for row in session.all(sql.DELETED, since=since)]
+    for id, namespace, name, touched in session.all(sql.TOUCHED_EXPERIMENTS, since=since):
+        lines.append(Touched(touched, Key(namespace, name)))
+        lines.extend(_touched_trials(session, id, Key(namespace, name), since))
+    return sorted(lines)
+
+
+def _touched_trials(session: Session, id: int, key: Key, since: int) -> list[Touched]:
+    """Walks back from the last seq, so the cost is that of the answer."""
+    lines: list[Touched] = []
+    before = 2**62
+    while True:
+        batch = session.all(sql.TOUCHED_TRIALS, id=id, before=before, limit=_BATCH)
+        lines += [Touched(revision, key, name) for name, revision, _ in batch if revision > since]
+        if len(batch) < _BATCH or batch[-1][1] <= since:
+            return lines
+        before = batch[-1][2]
