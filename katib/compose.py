@@ -23,7 +23,8 @@ from katib.core.trial import Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
 from katib.resources import template
-from katib.storage import open_store, this_holder
+from katib.storage import open_store
+from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
 from trial_runners import RUNNERS
 
@@ -105,7 +106,7 @@ class Workshop:
             runner=runner,
             collector=metrics.create_collector(spec.collector, spec.objective),
             render=partial(_render, spec),
-            explain=metrics.unavailable_reason,
+            explain=partial(metrics.unavailable_reason, collector=spec.collector),
             stopper=algorithms.create_stopper(spec),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from katib.cli.main import OK
 from katib.cli.output import age, latest, number, parameters, print_object, print_table
 from katib.cli.workshop import KINDS, experiment_of, namespace_option, open_workshop, output_option, store_option
+from katib.core.changes import Touched
 from katib.core.errors import NotFoundError
 from katib.core.experiment import Experiment
 from katib.core.ports import Store
@@ -39,6 +41,29 @@ WIDE = {
 Item = tuple[Experiment, Trial | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What was asked for, and how it is to be shown."""
+
+    kind: str
+    name: str | None
+    namespace: str
+    all_namespaces: bool
+    output: str
+    watch: bool
+    store: str
+
+    @property
+    def scope(self) -> str | None:
+        """The namespace to look in, None for all."""
+        return None if self.all_namespaces else self.namespace
+
+    @property
+    def key(self) -> Key:
+        """The key of the experiment that has the name asked for."""
+        return Key(self.namespace, self.name or "")
+
+
 @click.command(short_help="List experiments, trials or suggestions")
 @click.argument("kind", metavar="experiments|trials|suggestions")
 @click.argument("name", required=False)
@@ -47,43 +72,43 @@ Item = tuple[Experiment, Trial | None]
 @output_option("table", "wide", "json", "yaml", "name")
 @click.option("-w", "--watch", is_flag=True, help="Go on, and print what changes")
 @store_option
-def get(kind: str, name: str | None, namespace: str, all_namespaces: bool, output: str, watch: bool, store: str) -> int:
+def get(kind: str, name: str | None, **flags: Any) -> int:
     """List objects, or show one.
 
     For trials, NAME is an experiment (all its trials) or a trial. KIND/NAME works too.
     """
     kind, _, inline_name = kind.partition("/")
-    plural = KINDS.get(kind.lower())
-    if plural is None:
+    singular = KINDS.get(kind.lower())
+    if singular is None:
         raise click.UsageError(f"got {kind!r}, expected one of experiments, trials, suggestions")
-    name = name or inline_name or None
-    with open_workshop(store) as workshop:
-        items = _find(workshop.store, plural, None if all_namespaces else namespace, name)
-        _print(workshop.store, plural, items, output, single=_is_single(plural, name, items))
-        if watch:
-            _watch(workshop.store, plural, None if all_namespaces else namespace, name, output)
+    query = Query(singular, name or inline_name or None, **flags)
+    with open_workshop(query.store) as workshop:
+        items = _find(workshop.store, query)
+        _print(workshop.store, query, items, single=_is_single(query, items))
+        if query.watch:
+            _watch(workshop.store, query)
     return OK
 
 
-def _is_single(kind: str, name: str | None, items: Sequence[Item]) -> bool:
+def _is_single(query: Query, items: Sequence[Item]) -> bool:
     """Whether the answer is one object rather than a List of them."""
-    if name is None:
+    if query.name is None:
         return False
-    return kind != "trial" or (len(items) == 1 and items[0][1] is not None and items[0][1].name == name)
+    return query.kind != "trial" or (len(items) == 1 and items[0][1] is not None and items[0][1].name == query.name)
 
 
-def _find(store: Store, kind: str, namespace: str | None, name: str | None) -> list[Item]:
+def _find(store: Store, query: Query) -> list[Item]:
     """What was asked for. Raises NotFoundError if a name was given and nothing has it."""
-    if kind != "trial":
-        experiments = [store.get(Key(namespace or "default", name))] if name else list(_all(store, namespace))
+    if query.kind != "trial":
+        experiments = [store.get(query.key)] if query.name else list(_all(store, query.scope))
         return [(experiment, None) for experiment in experiments]
-    if name is None:
-        return [(e, t) for e in _all(store, namespace) for t in _by_number(store, e)]
+    if query.name is None:
+        return [(e, t) for e in _all(store, query.scope) for t in _by_number(store, e)]
     try:
-        experiment = store.get(Key(namespace or "default", name))
+        experiment = store.get(query.key)
     except NotFoundError:
-        key = experiment_of(name, namespace or "default")
-        return [(store.get(key), store.trial(key, name))]
+        key = experiment_of(query.name, query.namespace)
+        return [(store.get(key), store.trial(key, query.name))]
     return [(experiment, trial) for trial in _by_number(store, experiment)]
 
 
@@ -100,18 +125,19 @@ def _by_number(store: Store, experiment: Experiment) -> list[Trial]:
     return sorted(store.trials(experiment.key), key=lambda trial: trial.number)
 
 
-def _print(store: Store, kind: str, items: Sequence[Item], output: str, *, single: bool) -> None:
-    if output == "name":
+def _print(store: Store, query: Query, items: Sequence[Item], *, single: bool) -> None:
+    kind = query.kind
+    if query.output == "name":
         for experiment, trial in items:
             click.echo(resource_name(kind, trial.name if trial else experiment.key.name))
-    elif output in ("json", "yaml"):
+    elif query.output in ("json", "yaml"):
         resources = [_resource(store, kind, item) for item in items]
-        print_object(resources[0] if single else list_resource(kind, resources), output)
+        print_object(resources[0] if single else list_resource(kind, resources), query.output)
     elif not items:
         click.echo(f"no {kind}s found", err=True)
     else:
-        header = HEADERS[kind] + (WIDE[kind] if output == "wide" else ())
-        print_table(header, [_row(kind, item, wide=output == "wide") for item in items])
+        wide = query.output == "wide"
+        print_table(HEADERS[kind] + (WIDE[kind] if wide else ()), [_row(kind, item, wide=wide) for item in items])
 
 
 def _resource(store: Store, kind: str, item: Item) -> dict[str, Any]:
@@ -160,19 +186,25 @@ def _trial_row(experiment: Experiment, trial: Trial, *, wide: bool) -> list[str]
     return row
 
 
-def _watch(store: Store, kind: str, namespace: str | None, name: str | None, output: str) -> None:
-    """Print a row for each change, until interrupted or the object is gone."""
+def _watch(store: Store, query: Query) -> None:
+    """Print a row for each change, until interrupted."""
     since = max((touched.revision for touched in store.changes(0)), default=0)
     while True:
         for touched in store.changes(since, timeout=WATCH_SECONDS):
             since = touched.revision
-            if touched.deleted or (namespace is not None and touched.key.namespace != namespace):
-                continue
-            if bool(touched.trial) != (kind == "trial") or (name and name not in (touched.key.name, touched.trial)):
+            if touched.deleted or not _concerns(query, touched):
                 continue
             experiment = store.get(touched.key)
             item = (experiment, store.trial(touched.key, touched.trial) if touched.trial else None)
-            if output in ("table", "wide"):
-                click.echo("   ".join(_row(kind, item, wide=output == "wide")))
+            if query.output in ("table", "wide"):
+                click.echo("   ".join(_row(query.kind, item, wide=query.output == "wide")))
             else:
-                _print(store, kind, [item], output, single=True)
+                _print(store, query, [item], single=True)
+
+
+def _concerns(query: Query, touched: Touched) -> bool:
+    if query.scope is not None and touched.key.namespace != query.scope:
+        return False
+    if bool(touched.trial) != (query.kind == "trial"):
+        return False
+    return query.name is None or query.name in (touched.key.name, touched.trial)

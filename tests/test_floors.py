@@ -1,0 +1,42 @@
+"""The floors hold, and the top of the package stays light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("numpy", "scipy", "pydantic", "yaml", "sqlalchemy", "grpc", "skopt", "sklearn", "optuna", "rich", "click")
+
+
+def loaded_by(statement: str, names: tuple[str, ...] = HEAVY) -> list[str]:
+    code = f"{statement}\nimport sys; import json; print(json.dumps([n for n in {names!r} if n in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_imports_go_downward_only():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("statement", ["import katib", "import katib.report", "import suggestion_service"])
+def test_light_imports(statement):
+    assert loaded_by(statement) == []
+
+
+def test_help_page_loads_no_heavy_library():
+    heavy = tuple(name for name in HEAVY if name != "click")
+    assert loaded_by("from katib.cli.main import main; main(['--help'])", heavy) == []
+
+
+def test_public_names_exist():
+    code = "import katib; print(all(getattr(katib, name) is not None for name in katib.__all__))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "True"
