@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple
 from typing import Any
 
 import grpc
@@ -35,6 +34,7 @@ METADATA_KEY = "katib-error-bin"
 # gRPC peers refuse more than 8 KiB of metadata by default. Text grows up to threefold on its way, JSON by a third.
 _TEXT_LIMIT = 1000
 _JSON_LIMIT = 3000
+_LIST_LIMIT = 100
 
 # A class that is not listed has the code of its nearest listed base.
 CODE_OF_ERROR: Mapping[type[KatibError], grpc.StatusCode] = {
@@ -63,7 +63,7 @@ ERROR_OF_CODE: Mapping[grpc.StatusCode, type[KatibError]] = {
 # Errors that carry more than a text: how they are written as JSON values, and made again from them.
 _PARTS: Mapping[type[KatibError], tuple[Callable[[Any], list[Any]], Callable[..., KatibError]]] = {
     SpecError: (
-        lambda error: [[list(astuple(problem)) for problem in error.problems], error.source],
+        lambda error: [[[_clip(p.path, 500), _clip(p.message, 1000), p.line] for p in error.problems], error.source],
         lambda problems, source: SpecError([Problem(*problem) for problem in problems], source=source),
     ),
     UnknownNameError: (lambda error: [error.what, error.name, list(error.known)], UnknownNameError),
@@ -118,7 +118,8 @@ def encode_error(error: KatibError) -> bytes:
     base = next(cls for cls in type(error).__mro__ if cls in CODE_OF_ERROR)
     parts = _PARTS[base][0](error) if base in _PARTS else [_clip(str(error), _JSON_LIMIT // 3)]
     listed = next((part for part in parts if isinstance(part, list)), [])
-    left_out = 0
+    left_out = max(len(listed) - _LIST_LIMIT, 0)
+    del listed[_LIST_LIMIT:]
     while len(data := _dump(base, parts, left_out)) > _JSON_LIMIT and listed:
         left_out += 1
         listed.pop()

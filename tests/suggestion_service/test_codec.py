@@ -125,8 +125,7 @@ def test_a_value_is_text_for_katib_and_json_only_where_text_would_lose_it(parame
         ),
         pytest.param(
             Integer("n", 1.0, 8, step=2.0),
-            'name: "n" parameter_type: INT '
-            'feasible_space { max: "8" min: "1" step: "2" distribution: UNIFORM }',
+            'name: "n" parameter_type: INT feasible_space { max: "8" min: "1" step: "2" distribution: UNIFORM }',
             id="int-without-points",
         ),
         pytest.param(

@@ -82,9 +82,7 @@ specs = st.builds(
     space=spaces(),
     objective=objectives,
     algorithm=st.builds(Component, NAMES, SETTINGS),
-    budget=st.builds(
-        Budget, st.integers(1, 100), st.none() | st.integers(0, 2**40), st.none() | st.integers(0, 100)
-    ),
+    budget=st.builds(Budget, st.integers(1, 100), st.none() | st.integers(0, 2**40), st.none() | st.integers(0, 100)),
     stopper=st.none() | st.builds(Component, NAMES, SETTINGS),
     nas=st.none()
     | st.fixed_dictionaries(
