@@ -67,16 +67,19 @@ def _component(component: Component) -> Tree:
 
 
 def _collector(collector: CollectorSpec) -> Tree:
-    tree: Tree = {"collector": {"kind": collector.kind}}
-    source: Tree = {}
+    """``options`` hold what has no field of its own, under Katib's names."""
+    options = collector.options
+    kind: Tree = {"kind": collector.kind}
+    if "customCollector" in options:
+        kind["customCollector"] = options["customCollector"]
+    source: Tree = {"httpGet": options["httpGet"]} if "httpGet" in options else {}
     if collector.path:
-        kind = "Directory" if collector.kind == "TensorFlowEvent" else "File"
-        source["fileSystemPath"] = {"path": collector.path, "kind": kind}
-        if collector.kind == "File":
-            source["fileSystemPath"]["format"] = collector.format
+        form = {"format": collector.format} if collector.kind == "File" else {}
+        folder = collector.kind == "TensorFlowEvent"
+        source["fileSystemPath"] = {"path": collector.path, "kind": "Directory" if folder else "File", **form}
     if collector.filters:
         source["filter"] = {"metricsFormat": list(collector.filters)}
-    return {**tree, "source": source} if source else tree
+    return {"collector": kind, "source": source} if source else {"collector": kind}
 
 
 def _parameter(parameter: Parameter) -> Tree:
