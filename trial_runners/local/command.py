@@ -1,0 +1,122 @@
+"""From an attempt to the ``Order`` that the local runner carries out: command, environment, folder, limits.
+
+Images are not used here: the command is looked up on this machine, first beside the Python interpreter that runs the
+engine, then in PATH.
+
+A trial that reports in a file is told where by KATIB_METRICS_FILE. The path that the YAML names lies inside a
+container, so in arguments and environment values it is replaced by the local one: the file's own path always, its
+folder only if this machine has no such folder (``/data/metrics.log`` must not take ``/data`` away). It is replaced
+where it stands alone, or after ``=``, ``:``, a quote or a space, never inside a longer path. What a program has
+hard-coded cannot be replaced; a file that it writes elsewhere is not read.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from katib.core.errors import RunnerError, SpecError
+from katib.core.trial import Attempt
+from katib.resources.jobs import Container, deadline_seconds, primary_container
+from trial_runners.attempt_folder import AttemptFolder, Order
+from trial_runners.local.gpus import check_amount
+from trial_runners.local.processes import MARKER
+
+# How many threads the common numeric libraries start, unless the user says so.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_MAX_THREADS")
+
+
+def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path) -> Order:
+    """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here. Raises
+    RunnerError if the job has no command or limits that cannot be."""
+    try:
+        container = primary_container(attempt.run, attempt.primary_container)
+        deadline = deadline_seconds(attempt.run)
+    except SpecError as error:
+        raise RunnerError(str(error)) from error
+    if any("\0" in text for text in (*container.argv, *container.env, *container.env.values())):
+        raise RunnerError("a command or variable contains a NUL character, which no process can be given")
+    check_amount(container.gpus)
+    metrics = folder.metrics / _metrics_name(attempt.metrics_path) if attempt.metrics_path else None
+    argv, values = container.argv, dict(container.env)
+    if metrics is not None:
+        argv = tuple(localize(text, attempt.metrics_path, metrics) for text in argv)
+        values = {name: localize(text, attempt.metrics_path, metrics) for name, text in values.items()}
+    directory = container.working_dir
+    return Order(
+        argv=argv,
+        env={**values, **_own_variables(attempt, folder, metrics)},
+        cwd=directory if directory and Path(directory).is_dir() else str(cwd),
+        image=container.image,
+        threads=max(1, math.ceil(container.cpu)) if container.cpu else 0,
+        memory=container.memory,
+        gpus=container.gpus,
+        deadline=deadline,
+        metrics=str(metrics or ""),
+        notes=_notes(container),
+    )
+
+
+def environment_for(order: Order, devices: tuple[str, ...], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of the command. The engine's own settings (a database address with its password may be
+    among them) are not passed on; all else that the user has set is."""
+    environment = {name: value for name, value in inherited.items() if not name.startswith("KATIB_")}
+    environment["PATH"] = os.pathsep.join((os.path.dirname(sys.executable), inherited.get("PATH", os.defpath)))
+    environment.setdefault("PYTHONUNBUFFERED", "1")
+    environment.update(order.env)
+    if order.threads:
+        for name in _THREAD_VARIABLES:
+            environment.setdefault(name, str(order.threads))
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    return environment
+
+
+def find_program(name: str, cwd: str, path: str) -> str | None:
+    """Absolute path of the program, None if there is none. With a slash in it ``name`` is relative to ``cwd``."""
+    found = shutil.which(os.path.join(cwd, name)) if os.sep in name else shutil.which(name, path=path)
+    return os.path.join(cwd, found) if found is not None else None
+
+
+def localize(text: str, path: str, local: Path) -> str:
+    """``text`` with the container's metrics ``path`` replaced by the ``local`` one, by the rule of this module."""
+    text = _replace(text, path, str(local))
+    directory = str(PurePosixPath(path).parent)
+    if directory == "/" or Path(directory).exists():
+        return text
+    return _replace(text, directory, str(local.parent), inside=True)
+
+
+def _replace(text: str, path: str, local: str, inside: bool = False) -> str:
+    """``inside``: what lies below ``path`` moves too."""
+    follows = r"(?![\w.-])" if inside else r"(?![\w./-])"
+    return re.sub(rf"(?<![\w./-]){re.escape(path)}{follows}", lambda _: local, text)
+
+
+def _metrics_name(path: str) -> str:
+    name = PurePosixPath(path).name
+    return name if name not in ("", "..") else "metrics.log"
+
+
+def _own_variables(attempt: Attempt, folder: AttemptFolder, metrics: Path | None) -> dict[str, str]:
+    variables = {
+        MARKER: str(folder.path),
+        "KATIB_NAMESPACE": attempt.id.key.namespace,
+        "KATIB_EXPERIMENT_NAME": attempt.id.key.name,
+        "KATIB_TRIAL_NAME": attempt.id.trial,
+        "KATIB_ATTEMPT": str(attempt.id.attempt),
+        "KATIB_CHECKPOINT_DIR": str(folder.checkpoint),
+        "KATIB_METRICS_DIR": str(folder.metrics),
+    }
+    return variables if metrics is None else {**variables, "KATIB_METRICS_FILE": str(metrics)}
+
+
+def _notes(container: Container) -> tuple[str, ...]:
+    """Variables that a cluster fills in come from the user's environment here; say which are not in it."""
+    missing = [name for name in container.unsupported_env if name not in os.environ]
+    return tuple(f"katib: variable {name} is filled in by a cluster only; set it to run locally" for name in missing)

@@ -1,0 +1,162 @@
+"""One command under its wrapper, as this process sees it: whether it runs, what is due, what it left behind.
+
+A shell rather than Python wraps the command because it starts in a millisecond. The attempt's locked file is its
+standard input, so the lock lasts exactly as long as the shell and the kernel itself says whether it runs, whoever
+started it: there is no race between fork and pid file, and no number of a dead process to be mistaken for a living one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import time
+
+from katib.core.errors import RunnerError
+from katib.core.ports import Phase
+from katib.core.trial import FailureClass
+from trial_runners.attempt_folder import AttemptFolder, Ending, Order
+from trial_runners.local.command import environment_for, find_program
+from trial_runners.local.processes import Reaper, sessions
+
+# Arguments: folder, program, the program's arguments. Signals to the group are caught, not ignored: the shell outlives
+# them, while the program gets the default back. The program is an absolute path, so no word of the user can name a
+# shell builtin. ``pid`` and ``exit`` are one short write each and count only with their line end; a rename would cost a
+# fork, and is not needed: nobody believes that ``exit`` is missing while the lock is held.
+SCRIPT = """\
+trap : HUP INT QUIT TERM USR1 USR2
+folder=$1
+shift
+echo "$$" >"$folder/pid"
+"$@" </dev/null >>"$folder/stdout.log" 2>&1
+echo "$?" >"$folder/exit"
+"""
+
+# Seconds between SIGTERM and SIGKILL after a deadline.
+_DEADLINE_GRACE = 10.0
+
+# Seconds after which an attempt counts as ended although processes of it do not die.
+_GIVE_UP = 10.0
+
+
+class RunningCommand:
+    """The wrapper of one attempt, launched here or found by its folder.
+
+    pid: of the wrapper, its session and process group; known once it was seen alive, and trusted only because of that:
+    a number out of a file may be another process's by now.
+    """
+
+    __slots__ = ("_asked", "_began", "_ended", "_process", "folder", "order", "pid", "pidfd")
+
+    def __init__(self, folder: AttemptFolder, order: Order) -> None:
+        self.folder = folder
+        self.order = order
+        self.pid: int | None = None
+        self.pidfd: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._began = 0.0  # monotonic, so that a changed clock ends nothing
+        self._ended: float | None = None
+        self._asked = False
+
+    def alive(self) -> bool:
+        """Whether the wrapper runs."""
+        if self._process is not None:
+            return self._process.poll() is None
+        if not self.folder.runs():
+            return False
+        if self.pid is None:
+            self.pid = self.folder.pid()
+            self._began = time.monotonic() - max(0.0, time.time() - (self.folder.began() or time.time()))
+        return True
+
+    def spawn(self, lock: int, devices: tuple[str, ...]) -> None:
+        """Launch the wrapper, which inherits the attempt's ``lock``. Raises RunnerError if the program cannot be run
+        here, OSError if the system cannot do it now."""
+        order = self.order
+        environment = environment_for(order, devices, os.environ)
+        program = find_program(order.argv[0], order.cwd, environment["PATH"])
+        if program is None:
+            image = f"; the image {order.image} is not used in a local run" if order.image else ""
+            raise RunnerError(f"program {order.argv[0]!r} is not on this machine, or not executable{image}")
+        if order.notes:
+            self.folder.log.write_text("".join(f"{note}\n" for note in order.notes), encoding="utf-8")
+        try:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", SCRIPT, "katib-trial", str(self.folder.path), program, *order.argv[1:]],
+                stdin=lock,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=order.cwd,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+            raise RunnerError("command line and environment are longer than this system allows") from error
+        self.pid, self._began, self._ended = self._process.pid, time.monotonic(), None
+
+    def watch(self) -> None:
+        """Open a descriptor that becomes readable when the wrapper ends, where the system has such (Linux)."""
+        if self.pid is not None and self.pidfd is None and hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):
+                self.pidfd = os.pidfd_open(self.pid)
+
+    def unwatch(self) -> None:
+        """Close the descriptor."""
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+    def violation(self, log_limit: int) -> Ending | None:
+        """Request the end of a command that runs for too long or prints too much."""
+        deadline = self.order.deadline
+        if deadline is not None and self._began and time.monotonic() - self._began > deadline:
+            reason = f"ran longer than its activeDeadlineSeconds, {deadline:g} s"
+            return self.folder.end(Phase.FAILED, FailureClass.TIME_OUT, reason, _DEADLINE_GRACE)
+        with contextlib.suppress(FileNotFoundError):
+            size = self.folder.log.stat().st_size
+            if size > log_limit:
+                reason = f"printed {format_bytes(size)}, the limit is {format_bytes(log_limit)}"
+                return self.folder.end(Phase.FAILED, FailureClass.USER_ERROR, reason, 0.0)
+        return None
+
+    def enforce(self, ending: Ending | None) -> None:
+        """Carry out a request to end: SIGTERM to the process group once, SIGKILL when the grace is over."""
+        if ending is None or self.pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if ending.overdue(time.time()):
+                os.killpg(self.pid, signal.SIGKILL)
+            elif not self._asked:
+                self._asked = True
+                os.killpg(self.pid, signal.SIGTERM)
+
+    def left_behind(self, reaper: Reaper) -> bool:
+        """Whether processes of its session live on after the wrapper; they are being ended. The usual answer costs one
+        system call."""
+        if self._ended is None:
+            self._ended = time.monotonic()
+        if self.pid is None or time.monotonic() - self._ended > _GIVE_UP:
+            return False
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # zombies, on some systems
+        members = sessions([self.pid])[self.pid]
+        reaper.end(members)
+        return bool(members)
+
+    @property
+    def ended(self) -> float | None:
+        """Monotonic time when the wrapper was first seen gone."""
+        return self._ended
+
+
+def format_bytes(count: int) -> str:
+    """``count`` in GiB, or MiB where that reads better."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
