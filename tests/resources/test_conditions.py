@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from katib.core.errors import SpecError
@@ -221,6 +221,7 @@ TOKENS = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(st.text() | TOKENS, TREES)
 def test_only_spec_errors_at_parse_and_none_at_match(text, tree):
     try:
@@ -231,6 +232,7 @@ def test_only_spec_errors_at_parse_and_none_at_match(text, tree):
     assert found is None or (isinstance(found.reason, str) and isinstance(found.message, str))
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.dictionaries(st.text(), st.integers(), max_size=3))
 def test_any_key_can_be_written(key, others):
     escaped = "".join("\\" + c for c in key)
@@ -238,6 +240,7 @@ def test_any_key_can_be_written(key, others):
     assert parse(escaped).match(tree) == Match("found", "")
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_can_be_compared(value, other):
     tree = {"conditions": [{"type": value, "reason": "found"}]}

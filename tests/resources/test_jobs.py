@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from katib.core.errors import RunnerError, SpecError
@@ -268,6 +268,7 @@ def test_bad_quantities(value):
         parse_quantity(value)
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"[0-9.]{1,5}[a-zA-Z]{0,2}[0-9]{0,3}", fullmatch=True) | st.floats() | st.integers())
 def test_quantities_are_numbers_or_spec_errors(value):
     try:
@@ -286,6 +287,7 @@ TREES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(TREES, st.sampled_from(["Job", "Workflow", "PipelineRun", "TrainJob", None]))
 def test_any_tree_gives_a_container_or_a_typed_error(tree, kind):
     try:
