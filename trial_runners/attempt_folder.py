@@ -2,11 +2,11 @@
 
 ``<root>/<namespace>/<experiment>/<trial>/<attempt>/`` holds
 
-- ``attempt.json``: the ``Order``, all that is needed to launch the command and to watch it
-- ``lock``: held (flock) by the wrapper shell as long as it runs, so "does it run?" needs no pid and no clock
-- ``pid``: of the wrapper, which leads the attempt's process group; there from the moment it runs
+- ``attempt.jsonl``: its life in up to three lines: the ``Order``, all that is needed to launch the command and to watch
+  it; the pid of the wrapper shell, from the moment it runs; the exit status. The wrapper holds the file's lock (flock)
+  as long as it runs, so "does it run?" needs no pid and no clock. One file, since to create a file costs more than all
+  else that a short trial does on disk.
 - ``ending.json``: the ``Ending``, a request to end it, with its cause
-- ``exit``: exit status of the command; without it an attempt that began and runs no more was lost
 - ``stdout.log``, ``metrics/``, ``checkpoint/``: what the trial writes
 """
 
@@ -27,6 +27,9 @@ from typing import Any, NamedTuple
 from katib.core.errors import RunnerError
 from katib.core.ports import Phase
 from katib.core.trial import AttemptId, FailureClass
+
+_JOURNAL = "attempt.jsonl"
+_ENDING = "ending.json"
 
 # Names come from validated Kubernetes objects; this keeps a path inside the root even if one did not.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -73,6 +76,18 @@ class Exit(NamedTuple):
     reason: str = ""
 
 
+class Progress(NamedTuple):
+    """pid: of the wrapper, None if it never ran. exit: how the command ended; believe a None only once the attempt does
+    not run any more. ``began``: whether it was launched, or could not be; it is never launched again then."""
+
+    pid: int | None = None
+    exit: Exit | None = None
+
+    @property
+    def began(self) -> bool:
+        return self.pid is not None or self.exit is not None
+
+
 class AttemptFolder:
     """Reads and writes the files of one attempt. Small files are written aside and renamed."""
 
@@ -106,27 +121,37 @@ class AttemptFolder:
         return self.path / "metrics"
 
     def prepare(self, order: Order, checkpoint: Path | None) -> None:
-        """Make the folder, with a copy of ``checkpoint`` if there is one; ``attempt.json`` comes last."""
-        self.metrics.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if checkpoint is not None and not self.checkpoint.exists():
+        """Make the folder, with a copy of ``checkpoint`` if there is one; the order comes last."""
+        _make_folder(self.path)
+        if order.metrics:
+            _make_folder(self.metrics)
+        if checkpoint is None:
+            _make_folder(self.checkpoint)
+        elif not self.checkpoint.exists():
             aside = self.path / f"checkpoint.{os.getpid()}.partial"
             shutil.rmtree(aside, ignore_errors=True)
             shutil.copytree(checkpoint, aside, symlinks=True)
             aside.rename(self.checkpoint)
-        self.checkpoint.mkdir(exist_ok=True)
-        self._write("attempt.json", json.dumps(asdict(order)))
+        self._write(_JOURNAL, {name: getattr(order, name) for name in Order.__slots__})
 
     def order(self) -> Order | None:
         """What was ordered, None if nothing was."""
-        tree = self._read_json("attempt.json")
-        if tree is None:
-            return None
-        return Order(**{**tree, "argv": tuple(tree["argv"]), "notes": tuple(tree["notes"])})
+        lines = self._read(_JOURNAL)
+        return (
+            Order(**{**lines[0], "argv": tuple(lines[0]["argv"]), "notes": tuple(lines[0]["notes"])}) if lines else None
+        )
+
+    def progress(self) -> Progress:
+        """How far it has come."""
+        facts = {name: value for line in self._read(_JOURNAL)[1:] for name, value in line.items()}
+        exit = Exit(facts["exit"], facts.get("reason", "")) if "exit" in facts else None
+        return Progress(facts.get("pid"), exit)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[int | None]:
-        """The exclusive lock as a file descriptor, None if the attempt runs. A child that inherits it keeps it."""
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """The locked journal as a file descriptor to append to, None if the attempt runs. A child that inherits it keeps
+        the lock as long as it lives."""
+        descriptor = os.open(self.path / _JOURNAL, os.O_RDWR | os.O_APPEND)
         try:
             yield descriptor if _flock(descriptor, fcntl.LOCK_EX) else None
         finally:
@@ -135,7 +160,7 @@ class AttemptFolder:
     def runs(self) -> bool:
         """Whether the wrapper runs (or is being launched) now."""
         try:
-            descriptor = os.open(self.path / "lock", os.O_RDONLY)
+            descriptor = os.open(self.path / _JOURNAL, os.O_RDONLY)
         except FileNotFoundError:
             return False
         try:
@@ -143,41 +168,17 @@ class AttemptFolder:
         finally:
             os.close(descriptor)
 
-    def began(self) -> float | None:
-        """When the wrapper began, in seconds since the epoch; None if it never did."""
-        try:
-            return (self.path / "pid").stat().st_mtime
-        except FileNotFoundError:
-            return None
-
-    def begun(self) -> bool:
-        """Whether it was launched once, or could not be; it is never launched again then."""
-        return (self.path / "pid").exists() or (self.path / "exit").exists()
-
-    def pid(self) -> int | None:
-        """Process id of the wrapper, which is its process group and session too."""
-        text = self._read("pid")
-        return int(text) if text.endswith("\n") else None
-
-    def exit(self) -> Exit | None:
-        """How the command ended; believe a None only once the attempt does not run."""
-        text = self._read("exit")
-        if not text.endswith("\n"):
-            return None
-        status, _, reason = text.strip().partition(" ")
-        return Exit(int(status), reason)
-
-    def refuse(self, exit: Exit) -> None:
-        """Record that the command could not be run."""
-        self._write("exit", f"{exit.status} {' '.join(exit.reason.split())}\n")
+    def changed(self) -> float:
+        """When its progress changed last, in seconds since the epoch: the start of one that runs."""
+        return (self.path / _JOURNAL).stat().st_mtime
 
     def ending(self) -> Ending | None:
         """The request to end it, if there is one."""
-        tree = self._read_json("ending.json")
-        if tree is None:
+        lines = self._read(_ENDING)
+        if not lines:
             return None
-        failure = FailureClass(tree["failure"]) if tree["failure"] else None
-        return Ending(**{**tree, "phase": Phase(tree["phase"]), "failure": failure})
+        failure = FailureClass(lines[0]["failure"]) if lines[0]["failure"] else None
+        return Ending(**{**lines[0], "phase": Phase(lines[0]["phase"]), "failure": failure})
 
     def end(self, phase: Phase, failure: FailureClass | None, reason: str, grace: float) -> Ending:
         """Request its end. The first cause stays; a later request can only shorten the grace."""
@@ -189,7 +190,7 @@ class AttemptFolder:
             ending = Ending(ending.phase, ending.failure, ending.reason, now, grace)
         else:
             return ending
-        self._write("ending.json", json.dumps(asdict(ending)))
+        self._write(_ENDING, asdict(ending))
         return ending
 
     def release_checkpoint(self) -> None:
@@ -209,22 +210,35 @@ class AttemptFolder:
             except OSError:
                 return
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, line: Mapping[str, Any]) -> None:
         aside = self.path / f"{name}.{os.getpid()}.partial"
         with open(aside, "w", encoding="utf-8", opener=_private) as file:
-            file.write(text)
+            file.write(json.dumps(line) + "\n")
         aside.replace(self.path / name)
 
-    def _read(self, name: str) -> str:
+    def _read(self, name: str) -> list[dict[str, Any]]:
+        """The lines of a file; one without its end is being written, or was cut off, and does not count."""
         try:
-            return (self.path / name).read_text(encoding="utf-8", errors="replace")
+            with open(self.path / name, "rb") as file:
+                return [json.loads(line) for line in file if line.endswith(b"\n")]
         except FileNotFoundError:
-            return ""
+            return []
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
-        text = self._read(name)
-        tree: dict[str, Any] | None = json.loads(text) if text else None
-        return tree
+
+def refuse(journal: int, exit: Exit) -> None:
+    """Record through the locked ``journal`` that the command could not be run."""
+    os.write(journal, (json.dumps({"exit": exit.status, "reason": exit.reason}) + "\n").encode())
+
+
+def _make_folder(path: Path) -> None:
+    """mkdir -p, quick where only the last one is missing."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folder(path.parent)
+        _make_folder(path)
 
 
 def _private(path: str, flags: int) -> int:

@@ -17,7 +17,7 @@ from signal import SIGKILL
 from katib.core.errors import RunnerError, UnavailableError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
-from trial_runners.attempt_folder import AttemptFolder, Exit
+from trial_runners.attempt_folder import AttemptFolder, Ending, Exit, refuse
 from trial_runners.local.command import order_for
 from trial_runners.local.gpus import GpuPool
 from trial_runners.local.outcome import Outcome, judge, signal_of
@@ -89,7 +89,7 @@ class LocalRunner:
     def stop(self, id: AttemptId, *, grace: float = 10.0) -> None:
         """Ask it to end: SIGTERM to its process group, SIGKILL after ``grace`` seconds. What waits never starts."""
         command = self._find(id)
-        if command is None or (not command.alive() and command.folder.begun()):
+        if command is None or (not command.alive() and command.folder.progress().began):
             return
         ending = command.folder.end(Phase.STOPPED, None, "stopped", grace)
         if command.alive():
@@ -167,30 +167,30 @@ class LocalRunner:
             self._watch(command)
             command.enforce(folder.ending() or command.violation(self._log_limit))
             return _RUNNING
-        if not folder.begun() and folder.ending() is None:
+        progress, ending = folder.progress(), folder.ending()
+        if not progress.began and ending is None:
             return self._launch(command)
         if command.ended is None:
             self._sweeper.expect()
         if command.left_behind(self._reaper) or folder.path in self._sweeper.left:
             return Outcome(Phase.RUNNING, "it has ended, and processes that it left behind are being ended")
-        exit = folder.exit()
-        if exit is not None and signal_of(exit) is SIGKILL and folder.ending() is None:
-            self._blame_kernel(folder)
-        return judge(folder.ending(), exit)
+        if progress.exit is not None and signal_of(progress.exit) is SIGKILL and ending is None:
+            ending = self._blame_kernel(folder)
+        return judge(ending, progress.exit)
 
     def _launch(self, command: RunningCommand) -> Outcome:
         folder, gpus = command.folder, command.order.gpus
         try:
-            with folder.lock() as lock:
-                if lock is None or folder.begun():
+            with folder.lock() as journal:
+                if journal is None or folder.progress().began:
                     return _RUNNING  # another process was quicker
                 grant = self._gpus.claim(folder.path, gpus) if gpus else None
                 if grant is not None and not grant.devices:
                     return Outcome(Phase.WAITING, grant.reason)
-                command.spawn(lock, grant.devices if grant else ())
-        except RunnerError as error:
-            folder.refuse(Exit(127, str(error)))
-            return judge(None, folder.exit())
+                try:
+                    command.spawn(journal, grant.devices if grant else ())
+                except RunnerError as error:
+                    refuse(journal, Exit(127, str(error)))
         except OSError as error:
             return Outcome(Phase.WAITING, f"it cannot be launched now: {error}")
         self._watch(command)
@@ -213,13 +213,14 @@ class LocalRunner:
                 folder.end(Phase.FAILED, FailureClass.OUT_OF_MEMORY, reason, 0.0)
         self._memory_due = time.monotonic() + _MEMORY_PAUSE
 
-    def _blame_kernel(self, folder: AttemptFolder) -> None:
+    def _blame_kernel(self, folder: AttemptFolder) -> Ending | None:
         """Record that the kernel killed the command for lack of memory, if it has killed one that nobody was blamed for
         since this runner began."""
-        if oom_kills() > self._oom_kills:
-            self._oom_kills += 1
-            reason = "killed by the system, which had run out of memory"
-            folder.end(Phase.FAILED, FailureClass.OUT_OF_MEMORY, reason, 0.0)
+        if oom_kills() <= self._oom_kills:
+            return None
+        self._oom_kills += 1
+        reason = "killed by the system, which had run out of memory"
+        return folder.end(Phase.FAILED, FailureClass.OUT_OF_MEMORY, reason, 0.0)
 
 
 def _runs(folder: Path) -> bool:

@@ -21,17 +21,16 @@ from trial_runners.attempt_folder import AttemptFolder, Ending, Order
 from trial_runners.local.command import environment_for, find_program
 from trial_runners.local.processes import Reaper, sessions
 
-# Arguments: folder, program, the program's arguments. Signals to the group are caught, not ignored: the shell outlives
-# them, while the program gets the default back. The program is an absolute path, so no word of the user can name a
-# shell builtin. ``pid`` and ``exit`` are one short write each and count only with their line end; a rename would cost a
-# fork, and is not needed: nobody believes that ``exit`` is missing while the lock is held.
+# Arguments: log, program, the program's arguments. Standard input: the locked journal, which pid and exit status are
+# appended to. Signals to the group are caught, not ignored: the shell outlives them, while the program gets the default
+# back. The program is an absolute path, so no word of the user can name a shell builtin.
 SCRIPT = """\
 trap : HUP INT QUIT TERM USR1 USR2
-folder=$1
+echo "{\\"pid\\": $$}" >&0 || exit
+log=$1
 shift
-echo "$$" >"$folder/pid"
-"$@" </dev/null >>"$folder/stdout.log" 2>&1
-echo "$?" >"$folder/exit"
+"$@" </dev/null >>"$log" 2>&1
+echo "{\\"exit\\": $?}" >&0
 """
 
 # Seconds between SIGTERM and SIGKILL after a deadline.
@@ -67,8 +66,8 @@ class RunningCommand:
         if not self.folder.runs():
             return False
         if self.pid is None:
-            self.pid = self.folder.pid()
-            self._began = time.monotonic() - max(0.0, time.time() - (self.folder.began() or time.time()))
+            self.pid = self.folder.progress().pid
+            self._began = time.monotonic() - max(0.0, time.time() - self.folder.changed())
         return True
 
     def spawn(self, lock: int, devices: tuple[str, ...]) -> None:
@@ -84,7 +83,7 @@ class RunningCommand:
             self.folder.log.write_text("".join(f"{note}\n" for note in order.notes), encoding="utf-8")
         try:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", SCRIPT, "katib-trial", str(self.folder.path), program, *order.argv[1:]],
+                ["/bin/sh", "-c", SCRIPT, "katib-trial", str(self.folder.log), program, *order.argv[1:]],
                 stdin=lock,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
