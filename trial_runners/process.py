@@ -121,28 +121,32 @@ class ProcessRunner:
         now = time.monotonic()
         for worker in tuple(self._workers):
             exited = worker.exited()  # asked before reading, so that nothing it sent is missed
-            connected = self._hear(worker) if exited or worker in heard else True
+            connected = not (exited or worker in heard) or self._hear(worker, everything=exited)
             if exited or not connected:
                 self._bury(worker)
             elif worker.deadline is not None and worker.deadline <= now:
                 worker.kill()
         self._launch()
 
-    def _hear(self, worker: WorkerProcess) -> bool:
-        """Take in what a worker sent; False if it has hung up."""
-        messages = worker.channel.receive(block=False)
-        for message in messages or ():
-            self._take(worker, *json.loads(message))
+    def _hear(self, worker: WorkerProcess, *, everything: bool) -> bool:
+        """Take in what a worker sent, some or all of it; False if it has hung up."""
+        while messages := worker.channel.receive(block=False):
+            for message in messages:
+                self._take(worker, *json.loads(message))
+            if not everything:
+                return True
         return messages is not None
 
-    def _take(self, worker: WorkerProcess, kind: str, *details: Any) -> None:
+    def _take(self, worker: WorkerProcess, kind: str, run: int, *details: Any) -> None:
         id = worker.attempt
         if kind == "ready":
             worker.ready = True
-        elif id is not None and kind == "report":
-            self._outcomes.report(id, details[1])
-        elif id is not None and kind == "end":
-            _, failure, *rest = details
+        elif id is None or run != worker.runs:
+            return  # a thread that outlived its trial
+        elif kind == "report":
+            self._outcomes.report(id, details[0])
+        else:
+            failure, *rest = details
             ending = Ending(FailureClass(failure) if failure else None, *rest)
             self._outcomes.conclude(id, ending, stopping=worker.stopping)
             self._running.pop(id)

@@ -37,7 +37,8 @@ def main(descriptor: int) -> None:
     channel = Channel(socket.socket(fileno=descriptor))
     worker = Worker(channel)
     threading.Thread(target=worker.listen, name="katib-worker-listener", daemon=True).start()
-    worker.work()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone
+        worker.work()
 
 
 def die_with(parent: int, *, thread: bool) -> None:
@@ -76,7 +77,7 @@ class Worker:
         setting = json.loads(self._inbox.get())
         die_with(setting["parent"], thread=setting["main_thread"])
         objective = _late(self._inbox.get())
-        self._channel.send(["ready"])
+        self._channel.send(["ready", 0])
         while True:
             _, run, parameters, surroundings = json.loads(self._inbox.get())
             ending = self._call(objective, run, parameters, Surroundings(*surroundings), setting["metric"])

@@ -26,9 +26,8 @@ _LAST_WORDS_SECONDS = 1.0
 
 
 class WorkerProcess:
-    """One worker. attempt: what it runs now. deadline: monotonic time at which that is to be killed, if asked to stop.
-
-    ready: it has come up. killed: by us. stopping: its run was asked to stop.
+    """One worker. attempt: what it runs now. runs: how many it was given. deadline: monotonic time at which the
+    run is to be killed, if it was asked to stop. ready: it has come up. killed: by us.
     """
 
     def __init__(self, pickled: bytes, metric: str) -> None:
@@ -51,7 +50,7 @@ class WorkerProcess:
         self.attempt: AttemptId | None = None
         self.deadline: float | None = None
         self.ready = self.killed = self.stopping = False
-        self._run = 0
+        self.runs = 0
         main_thread = threading.current_thread() is threading.main_thread()
         with contextlib.suppress(OSError):  # if it is gone already, ``exited`` says so
             self.channel.send({"parent": os.getpid(), "main_thread": main_thread, "metric": metric})
@@ -65,9 +64,9 @@ class WorkerProcess:
     def run(self, id: AttemptId, parameters: Mapping[str, Any], surroundings: Surroundings) -> None:
         """Give it a run."""
         self.attempt = id
-        self._run += 1
+        self.runs += 1
         with contextlib.suppress(OSError):
-            self.channel.send(["run", self._run, dict(parameters), surroundings])
+            self.channel.send(["run", self.runs, dict(parameters), surroundings])
 
     def ask_to_stop(self, deadline: float) -> None:
         """Stop the run at its next report; at ``deadline`` (monotonic) at the latest, if the caller looks."""
@@ -75,7 +74,7 @@ class WorkerProcess:
         if not self.stopping:
             self.stopping = True
             with contextlib.suppress(OSError):
-                self.channel.send(["stop", self._run])
+                self.channel.send(["stop", self.runs])
 
     def rest(self) -> None:
         """Its run has ended."""

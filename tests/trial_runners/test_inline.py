@@ -171,7 +171,7 @@ def test_one_runs_at_each_wait_in_order_of_start() -> None:
     ids = [attempt_id(f"trial-{i}") for i in range(3)]
     for i, id in enumerate(ids):
         runner.start(Attempt(id, i, {"i": i}))
-    assert [(u.phase, u.reason) for u in runner.poll(dict.fromkeys(ids, {}))] == [
+    assert [(u.phase, u.reason) for u in runner.poll({id: {} for id in ids})] == [
         (Phase.WAITING, ""),
         (Phase.WAITING, "waits for its turn"),
         (Phase.WAITING, "waits for its turn"),
@@ -179,7 +179,7 @@ def test_one_runs_at_each_wait_in_order_of_start() -> None:
     runner.wait(0)
     assert called == [0]
     runner.stop(ids[1])
-    assert [u.phase for u in runner.poll(dict.fromkeys(ids, {}))] == [Phase.SUCCEEDED, Phase.STOPPED, Phase.WAITING]
+    assert [u.phase for u in runner.poll({id: {} for id in ids})] == [Phase.SUCCEEDED, Phase.STOPPED, Phase.WAITING]
     runner.wait(0)
     assert called == [0, 2]
 
