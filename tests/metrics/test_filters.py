@@ -42,7 +42,7 @@ REFUSED = [
     pytest.param(r"([[:alpha:]]+)=(\d+)", "[a-zA-Z]", id="POSIX class"),
 ]
 
-JUNK = ["a", " ", "a ", "1", "a=", "loss: ", "loss=", "é", "=", ".", "a,", "(", "ab c", "loss"]
+JUNK = ["a", " ", "a ", "a=", "loss: ", "loss=", "é", "=", "1.", "("]
 
 
 @pytest.mark.parametrize(("source", "choices"), USABLE)
