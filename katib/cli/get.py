@@ -23,11 +23,11 @@ from katib.resources.projection import (
     list_resource,
     resource_name,
     suggestion_resource,
-    trial_condition_of,
     trial_resource,
 )
 
 WATCH_SECONDS = 3600.0
+TRUE = "True"  # Katib's tables show an object's newest condition, which is always one that holds
 HEADERS = {
     "experiment": ("NAME", "TYPE", "STATUS", "AGE"),
     "trial": ("NAME", "TYPE", "STATUS", "AGE"),
@@ -152,13 +152,13 @@ def _row(kind: str, item: Item, *, wide: bool) -> list[str]:
     experiment, trial = item
     if trial is not None:
         return _trial_row(experiment, trial, wide=wide)
-    type, status = condition_of(experiment)
+    condition, _ = condition_of(experiment)
     name, old = experiment.key.name, age(experiment.created)
     counts = experiment.status.counts
     if kind == "suggestion":
         total = str(sum(counts.values()))
-        return [name, type, status, total, total, old, *([experiment.spec.algorithm.name] if wide else [])]
-    row = [name, type, status, old]
+        return [name, condition, TRUE, total, total, old, *([experiment.spec.algorithm.name] if wide else [])]
+    row = [name, condition, TRUE, old]
     if wide:
         limit = experiment.budget.max_trials
         tally = Tally(counts)
@@ -174,7 +174,7 @@ def _row(kind: str, item: Item, *, wide: bool) -> list[str]:
 
 def _trial_row(experiment: Experiment, trial: Trial, *, wide: bool) -> list[str]:
     objective = experiment.spec.objective
-    row = [trial.name, *trial_condition_of(trial), age(trial.created)]
+    row = [trial.name, trial.state.value, TRUE, age(trial.created)]
     if wide:
         row += [
             number(latest(objective, trial)),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from katib.core.changes import Changes
-from katib.core.errors import ConflictError, RetryableError, RunnerError, SpecError
+from katib.core.errors import ConflictError, FencedError, RetryableError, RunnerError, SpecError
 from katib.core.experiment import Desired, Experiment
 from katib.core.history import History
 from katib.core.ports import Leases, Store
@@ -27,6 +27,7 @@ LEASE_SECONDS = 30.0
 LOOK_SECONDS = 0.3  # how often other processes' wishes are looked for
 IDLE_SECONDS = 0.25  # longest wait between two looks at running trials
 STOP_GRACE_SECONDS = 10.0
+UNAVAILABLE_SECONDS = 1.0  # until a store that did not answer is tried again
 
 
 class Controller:
@@ -70,10 +71,14 @@ class Controller:
                 return None
         try:
             return self._step(session)
-        except RetryableError as error:
-            # The mirror may be ahead of the store now: throw it away, and read again at the next look.
-            self._leave(session)
-            return 0.0 if isinstance(error, ConflictError) else 1.0
+        except ConflictError:
+            self._leave(session)  # the mirror is wrong: read again at the next look
+            return 0.0
+        except RetryableError:
+            return UNAVAILABLE_SECONDS  # the draft waits in the session
+        except FencedError:
+            del self._sessions[key]
+            raise
 
     def wait(self, key: Key, delay: float) -> None:
         """Wait for the next look, or less if the runner has news."""
@@ -124,6 +129,8 @@ class Controller:
         self._leases.release(session.lease)
 
     def _step(self, session: Session) -> float | None:
+        if session.unsure:
+            session.commit(self._store)
         self._keep(session)
         now = self._clock()
         busy = take_reports(session, now)

@@ -50,6 +50,8 @@ def _ask(session: Session, count: int) -> Proposal:
         raise
     except Exception as error:
         raise AlgorithmError(f"algorithm {name!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(proposal, Proposal):
+        raise AlgorithmError(f"algorithm {name!r} answered {proposal!r}, expected a Proposal")
     if len(proposal.suggestions) > count:
         raise AlgorithmError(f"algorithm {name!r} gave {len(proposal.suggestions)} suggestions, {count} were asked for")
     if session.experiment.spec.nas is None:

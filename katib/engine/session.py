@@ -57,6 +57,7 @@ class Session:
         self.lost = sum(is_lost(trial) for trial in history.finished)
         self.status = experiment.status
         self.best: Trial | None = None
+        self.unsure = False  # whether the store may have taken the draft without an answer
         self.exhausted = False
         self.error = ""
         self.goal_reached = False
@@ -133,24 +134,34 @@ class Session:
             best = self.best
             self.status = replace(
                 self.status,
-                counts=dict(self.counts),
+                counts={state: count for state, count in self.counts.items() if count},
                 best=best.number if best else None,
                 best_name=best.name if best else "",
                 best_value=self.history.value(best) if best else None,
             )
 
     def commit(self, store: Store) -> None:
-        """Write the draft, if there is one. Raises FencedError, ConflictError, UnavailableError."""
+        """Write the draft, if there is one. Raises FencedError, ConflictError, UnavailableError.
+
+        After an UnavailableError the draft stays and ``unsure`` is set: the next call finds out whether the store took
+        it, and writes it again if not. Reports that a runner hands over only once are so never lost.
+        """
         status = self.status if self.status != self.experiment.status else None
         if not (self._changes or self._events or status):
             return
+        if self.unsure and self._changes and (stored := store.get(self.key)).seq == self._next_seq - 1:
+            self._settle(stored.revision)
+            return
+        self.unsure = True
         changes = Changes(self.key, status=status, trials=tuple(self._changes), events=tuple(self._events))
         committed = store.commit(changes, fence=self.lease.fence)
         if self._changes and committed.first_seq != self.experiment.seq + 1:
             raise ConflictError(f"{self.key}: sequence {committed.first_seq}, expected {self.experiment.seq + 1}")
-        self.experiment = replace(
-            self.experiment, status=self.status, seq=self._next_seq - 1, revision=committed.revision
-        )
+        self._settle(committed.revision)
+
+    def _settle(self, revision: int) -> None:
+        self.unsure = False
+        self.experiment = replace(self.experiment, status=self.status, seq=self._next_seq - 1, revision=revision)
         self._changes, self._slots, self._events = [], {}, []
 
     def adopt(self, experiment: Experiment) -> None:
