@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -40,27 +40,30 @@ def read(kind: type[M], tree: Mapping[str, Any]) -> tuple[M, list[Problem]]:
         raise SpecError([*map(_problem, error.errors(include_url=False)), *unknown]) from None
 
 
-def unknown_fields(kind: type[Model], tree: Any, path: str = "") -> Iterator[Problem]:
+def unknown_fields(kind: type[Model] | None, tree: Any, path: str = "") -> Iterator[Problem]:
     """A problem for each field in ``tree`` that ``kind`` does not have, with the nearest name that it does have."""
-    if not isinstance(tree, Mapping):
+    if kind is None or not isinstance(tree, Mapping):
         return
     fields = {info.alias or name: info.annotation for name, info in kind.model_fields.items()}
     for key, value in tree.items():
         inner = join_path(path, str(key))
         if key not in fields:
             yield Problem(inner, f"unknown field {show(key)}{nearest_hint(str(key), list(fields))}")
-        elif (part := _model_in(fields[key])) is not None:
-            items = enumerate(value) if isinstance(value, list) else ()
-            yield from unknown_fields(part, value, inner)
-            for index, item in items:
-                yield from unknown_fields(part, item, f"{inner}[{index}]")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                yield from unknown_fields(_model_in(fields[key], of_list=True), item, f"{inner}[{index}]")
+        else:
+            yield from unknown_fields(_model_in(fields[key], of_list=False), value, inner)
 
 
-def _model_in(annotation: Any) -> type[Model] | None:
-    """The model inside ``X``, ``X | None`` or ``list[X] | None``; None if there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, Model):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+def _model_in(annotation: Any, *, of_list: bool) -> type[Model] | None:
+    """The model X of ``X | None`` or, if ``of_list``, of ``list[X] | None``; None if there is none."""
+    for part in get_args(annotation) or (annotation,):
+        if (get_origin(part) is list) == of_list:
+            inner = get_args(part)[0] if of_list else part
+            if isinstance(inner, type) and issubclass(inner, Model):
+                return inner
+    return None
 
 
 def _problem(error: ErrorDetails) -> Problem:

@@ -29,8 +29,10 @@ def parse_scalar(text: str, tag: str | None, *, plain: bool) -> Any:
 
     Raises ValueError with a message for the user.
     """
+    if tag is None and plain:
+        return _parse_plain(text)
     if tag is None or tag == "!":
-        return _parse_plain(text) if plain else text
+        return text
     kind = tag.removeprefix(_TAG)
     if kind in ("str", "timestamp"):
         return text

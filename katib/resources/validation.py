@@ -19,7 +19,7 @@ from katib.resources.documents import API_VERSION, Experiment, ExperimentSpec
 from katib.resources.scalars import show
 from katib.resources.shared_types import AlgorithmSpec, MetricsCollectorSpec, ObjectiveSpec
 from katib.resources.validation_collector import collector_problems
-from katib.resources.validation_space import LISTED, choose_hint, space_problems
+from katib.resources.validation_space import LISTED, MAX_HINTS, choose_hint, space_problems
 from katib.resources.validation_template import template_problems
 
 MAX_NAME = 40  # names of trials are longer and have to fit the 63 characters of a label
@@ -158,23 +158,22 @@ def _objective(objective: ObjectiveSpec | None) -> Iterator[Problem]:
         yield Problem(f"{path}.objectiveMetricName", "missing, expected the name of a metric")
     if objective.goal is not None and not math.isfinite(objective.goal):
         yield Problem(f"{path}.goal", f"got {show(objective.goal)}, expected a finite number")
-    additional = objective.additional_metric_names or []
-    metrics = [objective.objective_metric_name or ""]
-    for index, name in enumerate(additional):
+    metrics = {objective.objective_metric_name or "": None}  # a set in order
+    for index, name in enumerate(objective.additional_metric_names or ()):
         if not name or name in metrics:
             expected = "a metric that is neither the objective nor listed before"
             yield Problem(f"{path}.additionalMetricNames[{index}]", f"got {show(name)}, expected {expected}")
-        metrics.append(name)
+        metrics[name] = None
     yield from _strategies(objective, metrics)
 
 
-def _strategies(objective: ObjectiveSpec, metrics: list[str]) -> Iterator[Problem]:
+def _strategies(objective: ObjectiveSpec, metrics: Collection[str]) -> Iterator[Problem]:
     values = tuple(strategy.value for strategy in Strategy)
     counts = Counter(strategy.name for strategy in objective.metric_strategies or ())
     for index, strategy in enumerate(objective.metric_strategies or ()):
         path = f"spec.objective.metricStrategies[{index}]"
         if strategy.name not in metrics:
-            hint = nearest_hint(strategy.name or "", metrics)
+            hint = nearest_hint(strategy.name or "", list(metrics)[:MAX_HINTS])
             yield Problem(f"{path}.name", f"got {show(strategy.name)}, expected a metric of the objective{hint}")
         elif counts[strategy.name] > 1:
             yield Problem(f"{path}.name", f"got {show(strategy.name)} more than once, expected one strategy a metric")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from katib.core.errors import Problem, join_path
@@ -13,7 +13,7 @@ from katib.resources.shared_types import CollectorKind, FileSystemPath, MetricsC
 from katib.resources.validation_space import choose_hint
 
 COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push")
-_MAX_EXPRESSION = 1000
+_MAX_EXPRESSIONS, _MAX_EXPRESSION = 50, 1000  # number and length of filters: compiling them takes time
 
 
 def collector_problems(spec: MetricsCollectorSpec) -> Iterator[Problem]:
@@ -39,10 +39,18 @@ def collector_problems(spec: MetricsCollectorSpec) -> Iterator[Problem]:
             yield Problem(f"{path}.collector.customCollector", "missing, expected a container")
         if place is not None and place.path:
             yield from _place(place, where, ("File", "Directory"))
-    for index, text in enumerate((source.filter.metrics_format if source.filter else None) or ()):
+    yield from _filters((source.filter.metrics_format if source.filter else None) or (), path)
+
+
+def _filters(expressions: Sequence[str], path: str) -> Iterator[Problem]:
+    place = join_path(path, "source.filter.metricsFormat")
+    if len(expressions) > _MAX_EXPRESSIONS:
+        yield Problem(place, f"got {len(expressions)} filters, expected at most {_MAX_EXPRESSIONS}")
+        return
+    for index, text in enumerate(expressions):
         problem = expression_problem(text)
         if problem:
-            yield Problem(join_path(path, f"source.filter.metricsFormat[{index}]"), problem)
+            yield Problem(f"{place}[{index}]", problem)
 
 
 def expression_problem(text: str) -> str:

@@ -14,6 +14,7 @@ from katib.resources.scalars import show
 NUMERIC, LISTED = ("double", "int"), ("discrete", "categorical")
 PARAMETER_TYPES = (*NUMERIC, *LISTED)
 DISTRIBUTIONS = tuple(distribution.value for distribution in Distribution)
+MAX_HINTS = 50  # names of the user's own that a misspelt one is compared with: comparing takes long
 MAX_INTEGER = 2**53  # up to here every integer is a float of its own
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 

@@ -13,6 +13,7 @@ from katib.resources.kubernetes_job import Job
 from katib.resources.reading import read
 from katib.resources.scalars import show
 from katib.resources.template import meta_reference, meta_value, placeholders
+from katib.resources.validation_space import MAX_HINTS
 
 ROOT = "spec.trialTemplate"
 
@@ -69,10 +70,11 @@ def _source(template: TrialTemplateSpec) -> Iterator[Problem]:
 def _parameters(parameters: Sequence[TrialParameterSpec], searched: Sequence[str]) -> Iterator[Problem]:
     names: set[str] = set()
     references: set[str] = set()
+    known = frozenset(searched)
     for index, parameter in enumerate(parameters):
         path = f"{ROOT}.trialParameters[{index}]"
         name, reference = parameter.name or "", parameter.reference or ""
-        if not name or "{" in name or "}" in name:
+        if not _is_name(name):
             yield Problem(f"{path}.name", f"got {show(name)}, expected a name without braces")
         elif name in names:
             yield Problem(f"{path}.name", f"got {show(name)} for a second time, expected another name")
@@ -80,11 +82,15 @@ def _parameters(parameters: Sequence[TrialParameterSpec], searched: Sequence[str
             yield Problem(f"{path}.reference", "missing, expected the name of a parameter of the search space")
         elif reference in references:
             yield Problem(f"{path}.reference", f"got {show(reference)} for a second time, expected another one")
-        elif searched and meta_reference(reference) is None and reference not in searched:
-            hint = nearest_hint(reference, searched)
+        elif known and meta_reference(reference) is None and reference not in known:
+            hint = nearest_hint(reference, searched[:MAX_HINTS])
             yield Problem(f"{path}.reference", f"got {show(reference)}, expected a parameter of spec.parameters{hint}")
         names.add(name)
         references.add(reference)
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "{" not in name and "}" not in name
 
 
 def _placeholders(template: TrialTemplateSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -92,7 +98,7 @@ def _placeholders(template: TrialTemplateSpec, document: Mapping[str, Any]) -> I
     names = [parameter.name or "" for parameter in template.trial_parameters or ()]
     for index, (name, parameter) in enumerate(zip(names, template.trial_parameters or (), strict=True)):
         path = f"{ROOT}.trialParameters[{index}]"
-        if name and name not in used:
+        if _is_name(name) and name not in used:
             yield Problem(f"{path}.name", f"got {show(name)}, expected ${{trialParameters.{name}}} in the template")
         key = meta_reference(parameter.reference or "")
         if key is not None:
@@ -101,7 +107,7 @@ def _placeholders(template: TrialTemplateSpec, document: Mapping[str, Any]) -> I
             except SpecError as error:
                 yield from error.within(f"{path}.reference").problems
     for name in sorted(used.difference(names)):
-        hint = nearest_hint(name, names)
+        hint = nearest_hint(name, names[:MAX_HINTS])
         placeholder = f"${{trialParameters.{name}}}"
         yield Problem(job_path(template), f"got {placeholder}, expected a name listed in trialParameters{hint}")
 
