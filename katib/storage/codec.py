@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from katib.core.changes import Event
+from katib.core.errors import SpecError
 from katib.core.experiment import (
     Budget,
     CollectorSpec,
@@ -52,14 +53,14 @@ class Record(Generic[T]):
 
     def __init__(self, kind: Callable[..., T], names: tuple[str, ...], **parts: Codec) -> None:
         self._kind = kind
-        self._names = names
+        self.names = names
         self._values = attrgetter(*names)
         self._encoders = tuple((name, part.encode) for name, part in parts.items() if part.encode)
         self._decoders = tuple((name, part.decode) for name, part in parts.items() if part.decode)
 
     def encode(self, value: T) -> dict[str, Any]:
         """``value`` as a JSON tree."""
-        tree = dict(zip(self._names, self._values(value), strict=True))
+        tree = dict(zip(self.names, self._values(value), strict=True))
         for name, encode in self._encoders:
             if tree[name] is not None:
                 tree[name] = encode(tree[name])
@@ -77,8 +78,11 @@ class Record(Generic[T]):
         return _write(self.encode(value))
 
     def loads(self, text: str) -> T:
-        """The value behind ``text``. Raises ValueError, TypeError, KeyError or SpecError if it is none."""
-        return self.decode(_read(text))
+        """The value behind ``text``. Raises ValueError if it is none."""
+        try:
+            return self.decode(_read(text))
+        except (AttributeError, KeyError, TypeError, SpecError) as error:
+            raise ValueError(f"not a record: {error!r}") from error
 
     @property
     def codec(self) -> Codec:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from katib.core.changes import Changes, Event, Recorded, Stamped
-from katib.core.errors import CorruptRecordError, SpecError
+from katib.core.errors import CorruptRecordError
 from katib.core.experiment import Experiment
 from katib.core.trial import Key, Trial
 from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record
@@ -131,5 +131,5 @@ def _check(name: str, row: tuple[Any, ...]) -> None:
 def _load(name: str, codec: Record[T], text: str) -> T:
     try:
         return codec.loads(text)
-    except (ValueError, TypeError, KeyError, SpecError) as error:
+    except ValueError as error:
         raise CorruptRecordError(f"{name}: the stored record cannot be read: {error}") from error

@@ -1,0 +1,172 @@
+"""Hypothesis strategies for everything that the store keeps."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import strategies as st
+
+from katib.core.changes import Event
+from katib.core.experiment import (
+    Budget,
+    CollectorSpec,
+    Component,
+    Desired,
+    Experiment,
+    ExperimentSpec,
+    ExperimentStatus,
+    ResumePolicy,
+    TemplateParameter,
+    TrialTemplate,
+    Verdict,
+)
+from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy
+from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
+from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
+
+# Control characters included, and what decoding with errors="surrogateescape" makes of bytes that are no text.
+any_text = st.text(max_size=12) | st.binary(max_size=6).map(lambda b: b.decode(errors="surrogateescape"))
+names = st.from_regex(r"[a-z]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True)
+floats = st.floats(allow_nan=False)
+numbers = st.integers(-(2**70), 2**70)
+counts = st.integers(0, 2**40)
+values = st.none() | st.booleans() | numbers | floats | any_text
+trees = st.recursive(
+    values, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3), max_leaves=8
+)
+mappings = st.dictionaries(any_text, trees, max_size=3)
+text_mappings = st.dictionaries(any_text, any_text, max_size=3)
+keys = st.builds(Key, names, names)
+metrics = st.sampled_from(["loss", "accuracy", "val/loss"])
+
+measurements = st.builds(
+    Measurement,
+    metric=metrics,
+    value=st.none() | floats,
+    text=any_text,
+    time=floats,
+    step=st.none() | numbers,
+)
+summaries = st.builds(
+    MetricSummary,
+    minimum=st.none() | floats,
+    maximum=st.none() | floats,
+    latest=st.none() | floats,
+    latest_text=any_text,
+    latest_time=st.just(-math.inf) | floats,
+    count=counts,
+)
+events = st.builds(
+    Event, time=floats, type=st.sampled_from(["Normal", "Warning"]), reason=names, message=any_text, trial=names
+)
+trials = st.builds(
+    Trial,
+    number=counts,
+    name=names,
+    parameters=st.dictionaries(any_text, values, max_size=4),
+    labels=text_mappings,
+    parent=st.none() | counts,
+    state=st.sampled_from(TrialState),
+    attempt=st.integers(1, 9),
+    seq=counts,
+    created=floats,
+    started=st.none() | floats,
+    finished=st.none() | floats,
+    observation=st.dictionaries(metrics, summaries, max_size=2),
+    measured=counts,
+    cursors=st.dictionaries(any_text, st.builds(Cursor, counts, st.booleans()), max_size=2),
+    stop=st.none() | st.builds(Stop, st.sampled_from(TrialState), any_text),
+    reason=any_text,
+    message=any_text,
+    failure=st.none() | st.sampled_from(FailureClass),
+)
+statuses = st.builds(
+    ExperimentStatus,
+    counts=st.dictionaries(st.sampled_from(TrialState), counts),
+    best=st.none() | counts,
+    best_name=any_text,
+    best_value=st.none() | floats,
+    started=st.none() | floats,
+    finished=st.none() | floats,
+    verdict=st.none() | st.sampled_from(Verdict),
+    message=any_text,
+    stopped=st.booleans(),
+    waiting=any_text,
+)
+budgets = st.builds(Budget, st.integers(1, 99), st.none() | counts, st.none() | counts)
+components = st.builds(Component, names, text_mappings)
+
+_listed = st.lists(values, min_size=1, max_size=4, unique_by=lambda v: (type(v) is bool, v))
+_low = st.floats(1e-6, 1) | st.integers(1, 5)
+_high = st.floats(1, 1e6) | st.integers(5, 9)
+_conditions = st.none() | st.builds(Condition, st.just("parent"), st.just((1,)) | st.just((2, 1)))
+
+
+@st.composite
+def parameters(draw: st.DrawFn, name: str) -> Real | Integer | Ordinal | Choice:
+    """One parameter of any kind, that may be conditional on ``parent``."""
+    condition = draw(_conditions)
+    kind = draw(st.sampled_from([Real, Integer, Ordinal, Choice]))
+    if kind in (Real, Integer):
+        step = draw(st.none() | st.floats(0.1, 1) | st.just(1))
+        return kind(name, draw(_low), draw(_high), draw(st.sampled_from(Distribution)), step, condition)
+    if kind is Ordinal:
+        numbers = draw(st.lists(st.integers(-9, 9) | st.floats(-9, 9), min_size=1, max_size=4, unique=True))
+        return Ordinal(name, tuple(numbers), draw(st.just(()) | st.just(tuple(map(repr, numbers)))), condition)
+    return Choice(name, tuple(draw(_listed)), (), condition)
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    """A parent, and parameters that may hang on it."""
+    others = draw(st.lists(names, max_size=3, unique=True).map(lambda found: [n for n in found if n != "parent"]))
+    return SearchSpace((Choice("parent", (1, 2)), *(draw(parameters(n)) for n in others)), draw(st.integers(0, 3)))
+
+
+objectives = st.builds(
+    Objective,
+    metric=metrics,
+    direction=st.sampled_from(Direction),
+    goal=st.none() | floats,
+    additional=st.lists(metrics, max_size=2).map(tuple),
+    strategies=st.dictionaries(metrics, st.sampled_from(Strategy), max_size=2),
+)
+collectors = st.builds(
+    CollectorSpec, names, any_text, st.sampled_from(["TEXT", "JSON"]), st.lists(any_text).map(tuple), mappings
+)
+templates = st.builds(
+    TrialTemplate,
+    document=mappings,
+    parameters=st.lists(st.builds(TemplateParameter, names, names), max_size=2).map(tuple),
+    primary_container=names,
+    primary_pod_labels=text_mappings,
+    success_condition=any_text,
+    failure_condition=any_text,
+    retain=st.booleans(),
+)
+specs = st.builds(
+    ExperimentSpec,
+    key=keys,
+    space=spaces(),
+    objective=objectives,
+    algorithm=components,
+    budget=budgets,
+    stopper=st.none() | components,
+    collector=collectors,
+    template=templates,
+    nas=st.none() | mappings,
+    resume_policy=st.sampled_from(ResumePolicy),
+    labels=text_mappings,
+    seed=st.none() | counts,
+)
+#: As far as any process may write them: status and counters are the store's and the owner's.
+definitions = st.builds(
+    Experiment,
+    key=keys,
+    uid=names,
+    spec=specs,
+    document=mappings,
+    desired=st.sampled_from(Desired),
+    budget=budgets,
+    created=floats,
+)
