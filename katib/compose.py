@@ -22,11 +22,12 @@ from katib.core.ports import Algorithm, Leases, LogReader, Runner, Store
 from katib.core.trial import Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
-from katib.resources import template
+from katib.resources import python_function, template
 from katib.storage import open_store
 from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
 from trial_runners import RUNNERS
+from trial_runners.output import FolderLogReader
 
 Objective = Callable[[dict[str, Any]], Any]
 
@@ -83,8 +84,7 @@ class Workshop:
 
     def log_reader(self) -> LogReader:
         """What trials printed."""
-        reader: LogReader = load("log reader", "trial_runners.local:LocalLogs", {})(self.trials_folder)
-        return reader
+        return FolderLogReader(self.trials_folder)
 
     @property
     def trials_folder(self) -> Path:
@@ -126,12 +126,12 @@ class Workshop:
         return kind(objective, metric=spec.objective.metric)  # type: ignore[no-any-return]
 
     def _entry_point(self, spec: ExperimentSpec) -> Objective:
-        name = template.entry_point(spec.template.document)
+        name = python_function.entry_point(spec.template.document)
         if not name:
             kind = spec.template.document.get("kind", "none")
             raise PermanentError(
                 f"runner {self.options.runner!r} calls a Python function, but the trial template's kind is {kind!r}; "
-                f"use kind {template.PYTHON_FUNCTION}, or --runner local"
+                f"use kind {python_function.KIND}, or --runner local"
             )
         function: Objective = load("objective", name, {})
         return function

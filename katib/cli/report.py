@@ -11,7 +11,7 @@ from katib.core.errors import KatibError
 from katib.core.experiment import Experiment
 from katib.core.trial import AttemptId, Trial, TrialState
 from katib.engine.plan import Tally
-from katib.resources import jobs, template
+from katib.resources import jobs, python_function, template
 
 
 def end_line(experiment: Experiment, *, interrupted: bool = False, timed_out: bool = False) -> str:
@@ -54,7 +54,7 @@ def best_report(workshop: Workshop, experiment: Experiment) -> str:
 def rerun_command(experiment: Experiment, trial: Trial) -> str:
     """A shell line that runs the trial's command again; empty for a trial that is no command."""
     spec = experiment.spec
-    if not spec.template.document or template.entry_point(spec.template.document):
+    if not spec.template.document or python_function.is_python_function(spec.template.document):
         return ""
     try:
         container = jobs.primary_container(template.render(spec, trial), spec.template.primary_container)

@@ -175,9 +175,9 @@ class Controller:
             if (number, trial.attempt) in session.launched:
                 continue
             any_new = True
-            session.launched.add((number, trial.attempt))
             try:
                 session.parts.runner.start(self._attempt(session, trial))
+                session.launched.add((number, trial.attempt))
             except (RunnerError, SpecError) as error:
                 failed = replace(trial, state=TrialState.FAILED, failure=FailureClass.USER_ERROR, reason=str(error))
                 session.put(replace(failed, finished=self._clock()))
