@@ -23,13 +23,14 @@ from sqlalchemy.sql import Executable
 from katib.core.errors import ConflictError, CorruptRecordError, KatibError, UnavailableError
 from katib.storage.statements import BUMP, LOCK
 
-# Names of the driver's error classes (PEP 249), most special first -> ours. A plain DatabaseError of SQLite is a
+# Names of the classes of a driver's errors (PEP 249), most special first -> ours. A plain DatabaseError of SQLite is a
 # malformed file. Programming errors are bugs and stay what they are.
 ERRORS: Mapping[str, type[KatibError]] = {
     "IntegrityError": ConflictError,
     "OperationalError": UnavailableError,
     "InternalError": UnavailableError,
     "DatabaseError": CorruptRecordError,
+    "UnicodeDecodeError": CorruptRecordError,  # in the words of an error about a damaged schema
 }
 NOT_TEXT = "Could not decode"  # how SQLite's driver words a damaged text, as an OperationalError
 

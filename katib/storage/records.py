@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class ExperimentRow(NamedTuple):
-    """A row of the table ``experiments``; status: a record of the codec."""
+    """A row of the table ``experiments``. trials, measurements, events: how many it has; status: a record."""
 
     id: int
     namespace: str
@@ -30,7 +30,10 @@ class ExperimentRow(NamedTuple):
     generation: int
     seq: int
     revision: int
-    status: str
+    trials: int = 0
+    measurements: int = 0
+    events: int = 0
+    status: str = ""
     checksum: int = 0
 
     @property
@@ -73,18 +76,37 @@ def definition_row(id: int, experiment: Experiment) -> Row:
     return {"experiment": id, "record": record, "checksum": checksum(id, record)}
 
 
-def trial_row(id: int, namespace: str, trial: Trial, revision: int) -> Row:
+class TrialRow(NamedTuple):
+    """A row of the table ``trials``; record: of the codec."""
+
+    experiment: int
+    number: int
+    namespace: str
+    name: str
+    seq: int
+    revision: int
+    record: str
+    checksum: int = 0
+
+    def signed(self) -> TrialRow:
+        """The same row with its checksum."""
+        return self._replace(checksum=checksum(*self[:-1]))
+
+    def checked(self) -> TrialRow:
+        """The row itself. Raises CorruptRecordError."""
+        _check(f"trial {self.namespace}/{self.name}", self)
+        return self
+
+
+def trial_row(id: int, namespace: str, trial: Trial, revision: int) -> TrialRow:
     """The row of ``trials``."""
-    record = TRIAL.dumps(trial)
-    columns = (id, trial.number, namespace, trial.name, trial.seq, revision, record)
-    return dict(zip(_TRIAL_COLUMNS, (*columns, checksum(*columns)), strict=True))
+    return TrialRow(id, trial.number, namespace, trial.name, trial.seq, revision, TRIAL.dumps(trial)).signed()
 
 
-def read_trial(row: tuple[Any, ...]) -> Trial:
+def read_trial(columns: tuple[Any, ...]) -> Trial:
     """A trial of its row."""
-    name = f"trial {row[2]}/{row[3]}"
-    _check(name, row)
-    return _load(name, TRIAL, row[6])
+    row = TrialRow(*columns).checked()
+    return _load(f"trial {row.namespace}/{row.name}", TRIAL, row.record)
 
 
 def measurement_rows(id: int, item: Stamped) -> Iterator[Row]:
@@ -117,7 +139,6 @@ def read_event(key: Key, row: tuple[Any, ...]) -> Event:
     return _load(name, EVENT, row[3])
 
 
-_TRIAL_COLUMNS = ("experiment", "number", "namespace", "name", "seq", "revision", "record", "checksum")
 _MEASUREMENT_COLUMNS = ("experiment", "number", "attempt", "sequence", "seq", "record", "checksum")
 _EVENT_COLUMNS = ("experiment", "revision", "position", "record", "checksum")
 

@@ -3,7 +3,8 @@
 What any process edits (``definitions``) and what the owner records (``experiments.status``, trials, measurements,
 events) are different rows, so neither writes the other's, and a trial's commit does not write a large document again.
 No foreign keys: every row is written and deleted by one function each, in one transaction, and the checks would
-cost each commit a look-up per row. An experiment's id is the revision that created it: never used twice.
+cost each commit a look-up per row. An experiment's id is the revision that created it: never used twice. Its row counts
+the rows of the other tables that belong to it, so that one that went missing is noticed.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ experiments = Table(
     Column("generation", _BIG, nullable=False),
     Column("seq", _BIG, nullable=False),
     Column("revision", _BIG, nullable=False),
+    Column("trials", _BIG, nullable=False),
+    Column("measurements", _BIG, nullable=False),
+    Column("events", _BIG, nullable=False),
     Column("status", Text, nullable=False),
     Column("checksum", _BIG, nullable=False),
     UniqueConstraint("namespace", "name"),

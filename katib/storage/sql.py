@@ -23,6 +23,7 @@ from katib.storage.leases import TableLeases
 from katib.storage.paging import page_of
 from katib.storage.records import (
     ExperimentRow,
+    TrialRow,
     definition_row,
     event_rows,
     measurement_rows,
@@ -86,6 +87,8 @@ class SqlStore:
         """Trials whose record has a seq greater than ``since``, in order of seq."""
         with self._database.read() as session:
             rows = session.all(sql.TRIALS, since=since, **_of(key))
+            if since == 0:
+                _check_count(session, key, "trials", len(rows))
         return [read_trial(row) for row in rows]
 
     def trial(self, key: Key, name: str) -> Trial:
@@ -101,6 +104,8 @@ class SqlStore:
         with self._database.read() as session:
             if number is None:
                 rows = session.all(sql.CURVES, since=since, **_of(key))
+                if since == 0:
+                    _check_count(session, key, "measurements", len(rows))
             else:
                 rows = session.all(sql.CURVE, since=since, number=number, **_of(key))
         return [read_measurement(key, row) for row in rows]
@@ -109,6 +114,8 @@ class SqlStore:
         """The newest events, oldest first."""
         with self._database.read() as session:
             rows = session.all(sql.EVENTS, limit=limit, **_of(key))
+            if len(rows) < limit:
+                _check_count(session, key, "events", len(rows))
         return [read_event(key, row) for row in reversed(rows)]
 
     def changes(self, since: int, timeout: float = 0.0) -> Sequence[Touched]:
@@ -151,6 +158,14 @@ def _of(key: Key) -> dict[str, str]:
     return {"namespace": key.namespace, "experiment_name": key.name}
 
 
+def _check_count(session: Session, key: Key, table: str, found: int) -> None:
+    """Raise CorruptRecordError unless all the experiment's rows of ``table`` were ``found``."""
+    columns = session.first(sql.EXPERIMENT_ROW, **key._asdict())
+    written = 0 if columns is None else getattr(ExperimentRow(*columns).checked(), table)
+    if written != found:
+        raise CorruptRecordError(f"experiment {key}: {written} {table} were written, {found} are there")
+
+
 def _commit(session: Session, changes: Changes, expected: int | None, fence: int | None) -> Committed:
     head = session.first(sql.HEAD, **changes.key._asdict())
     if head is None:
@@ -172,14 +187,13 @@ def _new_row(changes: Changes, revision: int) -> ExperimentRow:
     """The row of an experiment just before its first commit; generation 0 tells that it is not in the table."""
     new = created(changes)
     status = STATUS.dumps(new.status)
-    return ExperimentRow(revision, *changes.key, new.uid, new.generation, new.seq, new.revision, status)
+    return ExperimentRow(revision, *changes.key, new.uid, new.generation, new.seq, new.revision, status=status)
 
 
 def _write(session: Session, changes: Changes, row: ExperimentRow) -> None:
     new = row.generation == 0
     stamped = list(stamp(changes, row.seq + 1))
-    for item in stamped:
-        _write_trial(session, row, item.trial)
+    trials = sum(_write_trial(session, row, item.trial) for item in stamped)
     measurements = [report for item in stamped for report in measurement_rows(row.id, item)]
     if measurements:
         session.run_many(sql.ADD_MEASUREMENT, measurements)
@@ -190,17 +204,23 @@ def _write(session: Session, changes: Changes, row: ExperimentRow) -> None:
     changed = row._replace(
         generation=row.generation + (changes.experiment is not None),
         seq=row.seq + count_seqs(changes),
+        trials=row.trials + trials,
+        measurements=row.measurements + len(measurements),
+        events=row.events + len(changes.events),
         status=row.status if changes.status is None else STATUS.dumps(changes.status),
     )
     session.run(sql.ADD_EXPERIMENT if new else sql.SET_EXPERIMENT, **changed.signed()._asdict())
 
 
-def _write_trial(session: Session, experiment: ExperimentRow, trial: Trial) -> None:
-    row = trial_row(experiment.id, experiment.namespace, trial, experiment.revision)
-    if session.run(sql.SET_TRIAL, **row) == 0:
-        if session.first(sql.TRIAL_NAME, namespace=experiment.namespace, name=trial.name) is not None:
-            raise AlreadyExistsError(f"trial {trial.name} exists in namespace {experiment.namespace}")
-        session.run(sql.ADD_TRIAL, **row)
+def _write_trial(session: Session, experiment: ExperimentRow, trial: Trial) -> bool:
+    """Whether it is new. Raises AlreadyExistsError if another trial has its name."""
+    row = trial_row(experiment.id, experiment.namespace, trial, experiment.revision)._asdict()
+    if session.run(sql.SET_TRIAL, **row) > 0:
+        return False
+    if session.first(sql.TRIAL_NAME, namespace=experiment.namespace, name=trial.name) is not None:
+        raise AlreadyExistsError(f"trial {trial.name} exists in namespace {experiment.namespace}")
+    session.run(sql.ADD_TRIAL, **row)
+    return True
 
 
 def _delete(session: Session, row: ExperimentRow, revision: int) -> None:
@@ -230,19 +250,21 @@ def _touched(session: Session, since: int) -> list[Touched]:
     if revision is None or revision[0] <= since:
         return []
     lines = [Touched(row[2], Key(row[0], row[1]), deleted=True) for row in session.all(sql.DELETED, since=since)]
-    for id, namespace, name, touched in session.all(sql.TOUCHED_EXPERIMENTS, since=since):
-        lines.append(Touched(touched, Key(namespace, name)))
-        lines.extend(_touched_trials(session, id, Key(namespace, name), since))
+    for columns in session.all(sql.TOUCHED_EXPERIMENTS, since=since):
+        experiment = ExperimentRow(*columns).checked()
+        lines.append(Touched(experiment.revision, experiment.key))
+        lines.extend(_touched_trials(session, experiment, since))
     return sorted(lines)
 
 
-def _touched_trials(session: Session, id: int, key: Key, since: int) -> list[Touched]:
+def _touched_trials(session: Session, experiment: ExperimentRow, since: int) -> list[Touched]:
     """Walks back from the last seq, so the cost is that of the answer."""
     lines: list[Touched] = []
     before = 2**62
     while True:
-        batch = session.all(sql.TOUCHED_TRIALS, id=id, before=before, limit=_BATCH)
-        lines += [Touched(revision, key, name) for name, revision, _ in batch if revision > since]
-        if len(batch) < _BATCH or batch[-1][1] <= since:
+        rows = session.all(sql.TOUCHED_TRIALS, id=experiment.id, before=before, limit=_BATCH)
+        trials = [TrialRow(*columns).checked() for columns in rows]
+        lines += [Touched(trial.revision, experiment.key, trial.name) for trial in trials if trial.revision > since]
+        if len(trials) < _BATCH or trials[-1].revision <= since:
             return lines
-        before = batch[-1][2]
+        before = trials[-1].seq

@@ -8,8 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Engine, create_engine, event
 
 from katib.core.errors import SpecError
 from katib.storage.database import Database
@@ -53,13 +52,11 @@ def back_up(engine: Engine, suffix: str) -> Path:
 
 
 def _path(url: str) -> Path:
-    try:
-        database = make_url(url).database
-    except ArgumentError as error:
-        raise SpecError(f"store: got {url!r}, expected sqlite:///path/to/katib.db") from error
-    if not database or database == ":memory:":
+    """What follows ``sqlite:///``, as it stands: no character of a path means anything else here."""
+    _, _, path = url.partition(":///")
+    if path in ("", ":memory:"):
         raise SpecError(f"store: {url!r} names no file; expected sqlite:///path/to/katib.db, or memory://")
-    return Path(database)
+    return Path(path)
 
 
 def _prepare_connections(engine: Engine, synchronous: str) -> None:

@@ -28,6 +28,8 @@ def _named(columns: ReadOnlyColumnCollection[str, Column[Any]]) -> ColumnElement
     return and_(columns["namespace"] == bindparam("namespace"), columns["name"] == bindparam("name"))
 
 
+_CHANGING = ("generation", "seq", "revision", "trials", "measurements", "events", "status", "checksum")
+
 # Commits. BUMP locks the one row of meta until the transaction ends; LOCK does so without a new revision.
 BUMP = update(meta).values(revision=meta.c.revision + 1)
 LOCK = update(meta).values(revision=meta.c.revision)
@@ -36,9 +38,7 @@ HEAD = select(meta.c.revision, _l.fence, *experiments.columns).select_from(
 )
 ADD_EXPERIMENT = insert(experiments)
 SET_EXPERIMENT = (
-    update(experiments)
-    .where(_e.id == bindparam("id"))
-    .values({name: bindparam(name) for name in ("generation", "seq", "revision", "status", "checksum")})
+    update(experiments).where(_e.id == bindparam("id")).values({name: bindparam(name) for name in _CHANGING})
 )
 ADD_DEFINITION = insert(definitions)
 SET_DEFINITION = (
@@ -72,6 +72,7 @@ _EXPERIMENT = select(*experiments.columns, _d.record, _d.checksum.label("definit
     experiments.join(definitions, _d.experiment == _e.id)
 )
 EXPERIMENT = _EXPERIMENT.where(_named(_e))
+EXPERIMENT_ROW = select(*experiments.columns).where(_named(_e))
 _AFTER = or_(
     _e.namespace > bindparam("after_namespace"),
     and_(_e.namespace == bindparam("after_namespace"), _e.name > bindparam("after_name")),
@@ -99,9 +100,9 @@ EVENTS = (
 
 # The change feed.
 REVISION = select(meta.c.revision)
-TOUCHED_EXPERIMENTS = select(_e.id, _e.namespace, _e.name, _e.revision).where(_e.revision > _SINCE)
+TOUCHED_EXPERIMENTS = select(*experiments.columns).where(_e.revision > _SINCE)
 TOUCHED_TRIALS = (
-    select(_t.name, _t.revision, _t.seq)
+    select(*trials.columns)
     .where(_t.experiment == bindparam("id"), _t.seq < bindparam("before"))
     .order_by(_t.seq.desc())
     .limit(_LIMIT)

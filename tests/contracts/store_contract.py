@@ -1,4 +1,4 @@
-"""What every store must do. A test module derives a class from ``StoreContract`` and gives it the fixture ``opened``."""
+"""What every store must do. A test module derives a class from ``StoreContract`` and gives it a fixture ``opened``."""
 
 from __future__ import annotations
 
