@@ -8,7 +8,8 @@ number, so nothing is remembered between calls:
   one-hot. Inactive parameters sit at the middle.
 * Failed trials count as the worst value seen; early-stopped ones with the value they reached (an optimistic reading:
   their curve was cut). Pending ones count as the best value seen ("constant liar", Ginsbourger et al. 2010, CL-min).
-* No point is suggested twice. Where the surrogate's choice was tried before, the best untried one of a pool is taken.
+* No point is suggested twice. In a small finite space all points that are left are compared; in others, where the
+  surrogate's choice was tried before, the best untried one of a random pool is taken.
 * ``gp_hedge`` chooses among EI, LCB and PI by their past gains, which are lost without replaying every fit. Here the
   choice is uniform, as it is there before the first gain.
 * Of very long histories the best and the newest trials are fitted, so that a fit stays below a few seconds.
@@ -40,7 +41,7 @@ from katib.core.trial import Proposal, Trial, Value
 
 _PORTFOLIO = ("EI", "LCB", "PI")  # what gp_hedge chooses from
 _MOST_TRIALS = 200  # trials that are fitted at most; a fit costs their number cubed
-_POOL = 512  # random points that are compared where the surrogate's own choice was tried before
+_POOL = 512  # points that are compared one by one: all of a small space, or some where the first choice was tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +136,12 @@ class BayesianOptimization:
         if settings.acq_func == "gp_hedge":
             settings = replace(settings, acq_func=_PORTFOLIO[rng().integers(len(_PORTFOLIO))])
         surrogate = self._fit(space, observed, settings, integer_seed(self._seed, number))
-        parameters = space.from_unit(surrogate.best_point())
-        if not batch.taken(parameters):
-            return parameters
-        pool = list(islice(unseen_points(space, rng(), batch.taken, tries=_POOL), _POOL))
+        small = space.cardinality <= _POOL
+        if not small:
+            parameters = space.from_unit(surrogate.best_point())
+            if not batch.taken(parameters):
+                return parameters
+        pool = list(islice(unseen_points(space, rng(), batch.taken, tries=0 if small else _POOL), _POOL))
         if not pool:
             return None
         return pool[surrogate.best_of(_without_gaps(np.array([space.to_unit(p) for p in pool])))]

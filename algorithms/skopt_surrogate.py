@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 from sklearn.ensemble import GradientBoostingRegressor
 from skopt import Optimizer
-from skopt.acquisition import gaussian_ei
+from skopt.acquisition import gaussian_ei, gaussian_lcb, gaussian_pi
 from skopt.learning import GradientBoostingQuantileRegressor
 from skopt.space import Categorical, Real
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -44,38 +44,24 @@ def initial_point(seed: int, number: int, width: int) -> list[float]:
 
 
 class SkoptSurrogate:
-    """A surrogate fitted to observations, with the point that maximises the acquisition function."""
+    """A surrogate for one suggestion. Parameters with a single value are left out of it."""
 
     def __init__(
         self, space: SearchSpace, observed: Observed, settings: BayesianOptimizationSettings, seed: int
     ) -> None:
-        """``settings.acq_func`` is one function, not gp_hedge. Parameters with a single value are left out."""
-        self._space = space
+        """``settings.acq_func`` is one function, not gp_hedge."""
+        self._space, self._observed, self._settings, self._seed = space, observed, settings, seed
         self._columns = [i for i, parameter in enumerate(space) if parameter.count > 1]
-        self._best_loss = float(observed.losses.min())
         self._per_second = settings.acq_func.endswith("ps")
-        gradients = settings.base_estimator == "GP" and any(
-            not isinstance(space.parameters[i], Choice) for i in self._columns
-        )
-        sampling = settings.acq_optimizer == "sampling" or not gradients
-        with _quiet_on_one_thread():
-            self._optimizer = Optimizer(
-                [self._dimension(i) for i in self._columns],
-                base_estimator=_boosted_quantiles(seed)
-                if settings.base_estimator == "GBRT"
-                else settings.base_estimator,
-                n_initial_points=0,
-                acq_func=settings.acq_func,
-                acq_optimizer="sampling" if sampling else "lbfgs",
-                acq_optimizer_kwargs={"n_points": _CANDIDATES},
-                random_state=seed,
-            )
-            self._optimizer.tell([self._encode(point) for point in observed.points], self._targets(observed))
 
     def best_point(self) -> list[float]:
         """Coordinates (d,) in the unit cube where the acquisition function is best."""
+        gradients = self._settings.base_estimator == "GP" and any(
+            not isinstance(self._space.parameters[i], Choice) for i in self._columns
+        )
+        sampling = self._settings.acq_optimizer == "sampling" or not gradients
         with _quiet_on_one_thread():
-            chosen = self._optimizer.ask()
+            chosen = self._fitted("sampling" if sampling else "lbfgs", _CANDIDATES).ask()
         point = [0.5] * len(self._space)
         for i, x in zip(self._columns, chosen, strict=True):
             parameter = self._space.parameters[i]
@@ -83,12 +69,41 @@ class SkoptSurrogate:
         return point
 
     def best_of(self, points: NDArray[np.float64]) -> int:
-        """Which of ``points`` (m, d) has the largest expected improvement; the first of equals."""
-        model = self._optimizer.models[-1]
-        values = model.estimators_[0] if self._per_second else model
+        """Which of ``points`` (m, d) the acquisition function likes best; the first of equals."""
         with _quiet_on_one_thread():
-            encoded = self._optimizer.space.transform([self._encode(point) for point in points])
-            return int(np.argmax(gaussian_ei(encoded, values, y_opt=self._best_loss)))
+            optimizer = self._fitted("sampling", 1)  # of which only the model is used
+            encoded = optimizer.space.transform([self._encode(point) for point in points])
+            return int(np.argmax(self._acquisition(encoded, optimizer.models[-1])))
+
+    def _acquisition(self, encoded: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
+        """Larger is better, (m,)."""
+        values, times = model.estimators_ if self._per_second else (model, None)
+        best = float(self._observed.losses.min())
+        gain: NDArray[np.float64]
+        if self._settings.acq_func == "LCB":
+            gain = -gaussian_lcb(encoded, values)
+        elif self._settings.acq_func.startswith("PI"):
+            gain = gaussian_pi(encoded, values, y_opt=best)
+        else:
+            gain = gaussian_ei(encoded, values, y_opt=best)
+        if times is not None:
+            mean, deviation = times.predict(encoded, return_std=True)
+            gain = gain * np.exp(-mean + deviation**2 / 2)  # E[1 / t] of a log-normal t
+        return gain
+
+    def _fitted(self, maximiser: str, candidates: int) -> Optimizer:
+        boosted = self._settings.base_estimator == "GBRT"
+        optimizer = Optimizer(
+            [self._dimension(i) for i in self._columns],
+            base_estimator=_boosted_quantiles(self._seed) if boosted else self._settings.base_estimator,
+            n_initial_points=0,
+            acq_func=self._settings.acq_func,
+            acq_optimizer=maximiser,
+            acq_optimizer_kwargs={"n_points": candidates},
+            random_state=self._seed,
+        )
+        optimizer.tell([self._encode(point) for point in self._observed.points], self._targets())
+        return optimizer
 
     def _dimension(self, column: int) -> Any:
         parameter = self._space.parameters[column]
@@ -103,7 +118,8 @@ class SkoptSurrogate:
             encoded.append(min(int(point[i] * count), count - 1) if count else float(point[i]))
         return encoded
 
-    def _targets(self, observed: Observed) -> list[float] | list[tuple[float, float]]:
+    def _targets(self) -> list[float] | list[tuple[float, float]]:
+        observed = self._observed
         losses: list[float] = observed.losses.tolist()
         if not self._per_second:
             return losses

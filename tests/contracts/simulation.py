@@ -61,9 +61,7 @@ class Simulation:
         """End a trial, with the observation that its reports make up."""
         observation = observe({}, (measurement for _, measurement in self._of(number)))
         seq = self._next_seq()
-        trial = replace(
-            self.history.trials[number], state=state, seq=seq, finished=float(seq), observation=observation
-        )
+        trial = replace(self.history.trials[number], state=state, seq=seq, finished=float(seq), observation=observation)
         self.history.record(trial)
         return trial
 

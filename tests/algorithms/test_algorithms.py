@@ -1,0 +1,130 @@
+"""The tables of algorithms and early-stopping rules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from algorithms import ALGORITHMS, STOPPERS, create_algorithm, create_stopper, settings_of
+from algorithms.random_search import RandomSearch
+from katib.core.errors import SpecError, UnknownNameError
+from katib.core.experiment import Component, ExperimentSpec
+from katib.core.objective import Objective
+from katib.core.space import Choice, Integer, Real, SearchSpace
+from katib.core.trial import Key
+
+SPACE = SearchSpace((Real("x", 0, 1), Integer("epochs", 1, 9), Choice("c", ("a", "b"))))
+
+
+def spec(name: str, settings: dict[str, str] | None = None, stopper: Component | None = None) -> ExperimentSpec:
+    return ExperimentSpec(Key("d", "e"), SPACE, Objective("loss"), Component(name, settings or {}), stopper=stopper)
+
+
+def test_unknown_names_are_answered_with_the_nearest_one() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'hyperband'"):
+        create_algorithm(spec("hyperbnd"))
+    with pytest.raises(UnknownNameError, match="did you mean 'medianstop'"):
+        create_stopper(spec("random", stopper=Component("medianstopp")))
+    with pytest.raises(UnknownNameError):
+        settings_of("no-such-thing")
+
+
+def test_no_stopper_unless_asked_for() -> None:
+    assert create_stopper(spec("random")) is None
+    assert create_stopper(spec("random", stopper=Component("medianstop"))) is not None
+
+
+def test_an_algorithm_from_elsewhere_is_used_by_module_and_class() -> None:
+    assert isinstance(create_algorithm(spec("algorithms.random_search:RandomSearch")), RandomSearch)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "complaints"),
+    [
+        pytest.param("random", {"random_state": "-1"}, ["[random_state]: got '-1', expected an integer, at least 0"]),
+        pytest.param("random", {"random_state": "x"}, ["got 'x', expected an integer"]),
+        pytest.param("random", {"random_sate": "1"}, ["[random_sate]: random has no", "did you mean 'random_state'?"]),
+        pytest.param(
+            "bayesianoptimization", {"base_estimator": "SVM"}, ["[base_estimator]: got 'SVM', expected one of GP, RF"]
+        ),
+        pytest.param("bayesianoptimization", {"n_initial_points": "-1"}, ["got '-1', expected an integer, at least 0"]),
+        pytest.param("bayesianoptimization", {"acq_func": "UCB"}, ["[acq_func]", "'UCB'", "gp_hedge, LCB, EI, PI"]),
+        pytest.param("bayesianoptimization", {"acq_optimizer": "adam"}, ["[acq_optimizer]", "auto, sampling, lbfgs"]),
+        pytest.param(
+            "bayesianoptimization", {"acq_optimizer": "lbfgs", "base_estimator": "RF"}, ["needs base_estimator GP"]
+        ),
+        pytest.param("hyperband", {}, ["needs the setting 'r_l'", "needs the setting 'resource_name'"]),
+        pytest.param("hyperband", {"r_l": "0", "resource_name": "epochs"}, ["[r_l]: got '0'", "greater than 0"]),
+        pytest.param("hyperband", {"r_l": "inf", "resource_name": "epochs"}, ["[r_l]: got 'inf'"]),
+        pytest.param(
+            "hyperband", {"r_l": "9", "resource_name": "epoch"}, ["[resource_name]: got 'epoch'", "x, epochs"]
+        ),
+        pytest.param("hyperband", {"r_l": "9", "resource_name": "c"}, ["[resource_name]: got 'c'"]),
+        pytest.param(
+            "hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "1"}, ["[eta]: got '1'", "at least 2"]
+        ),
+        pytest.param("hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "nan"}, ["[eta]: got 'nan'"]),
+    ],
+)
+def test_bad_settings_name_the_path_the_value_and_what_was_expected(
+    algorithm: str, settings: dict[str, str], complaints: list[str]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        create_algorithm(spec(algorithm, settings))
+    assert str(caught.value).startswith("spec.algorithm.algorithmSettings")
+    for complaint in complaints:
+        assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        pytest.param({"min_trials_required": "0"}, "[min_trials_required]: got '0', expected an integer, at least 1"),
+        pytest.param({"start_step": "0"}, "[start_step]: got '0'"),
+        pytest.param({"start_steps": "3"}, "did you mean 'start_step'?"),
+    ],
+)
+def test_bad_stopper_settings_are_placed_under_early_stopping(settings: dict[str, str], complaint: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        create_stopper(spec("random", stopper=Component("medianstop", settings)))
+    assert str(caught.value).startswith("spec.earlyStopping.algorithmSettings")
+    assert complaint in str(caught.value)
+
+
+def test_every_entry_describes_its_settings() -> None:
+    for name in {**ALGORITHMS, **STOPPERS}:
+        infos = settings_of(name)
+        assert infos
+        for info in infos:
+            assert info.help
+            assert info.expected
+            if not info.required and info.default is not None:
+                assert info.read(str(info.default)) == info.default
+
+
+def test_katibs_settings_and_defaults() -> None:
+    table = {name: {i.name: i.default for i in settings_of(name)} for name in {**ALGORITHMS, **STOPPERS}}
+    assert table == {
+        "random": {"random_state": None},
+        "bayesianoptimization": {
+            "base_estimator": "GP",
+            "n_initial_points": 10,
+            "acq_func": "gp_hedge",
+            "acq_optimizer": "auto",
+            "random_state": None,
+        },
+        "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
+        "medianstop": {"min_trials_required": 3, "start_step": 4},
+    }
+
+
+def test_settings_are_read_without_loading_any_search_library() -> None:
+    program = (
+        "import sys, algorithms\n"
+        "for name in (*algorithms.ALGORITHMS, *algorithms.STOPPERS): algorithms.settings_of(name)\n"
+        "print([m for m in ('skopt', 'sklearn', 'scipy.stats', 'torch', 'grpc', 'sqlalchemy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,229 @@
+"""What every algorithm owes, whichever way it is reached.
+
+``class TestSomething(AlgorithmContract)`` runs all of it; override the fixture ``make`` to reach the algorithms another
+way, for example through the suggestion service. Each entry of the table must have a sample here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from algorithms import ALGORITHMS, create_algorithm
+from katib.core.experiment import Budget, Component, ExperimentSpec
+from katib.core.history import History
+from katib.core.objective import Direction, Objective
+from katib.core.ports import Algorithm
+from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
+from katib.core.trial import Key, Parameters, Proposal
+from tests.contracts.simulation import MIXED_FATES, Simulation
+
+Make = Callable[[ExperimentSpec], Algorithm]
+
+SPACE = SearchSpace(
+    (
+        Real("rate", 1e-5, 1.0, Distribution.LOG_UNIFORM),
+        Real("shift", -1.0, 0.0),
+        Real("dropout", 0.0, 0.9, step=0.1),
+        Real("centred", -2.0, 2.0, Distribution.NORMAL),
+        Integer("epochs", 1, 9),
+        Integer("units", 16, 256, Distribution.LOG_UNIFORM, step=16),
+        Ordinal("batch", (16, 32, 64), ("16", "32", "64")),
+        Choice("optimizer", ("sgd", "adam", "ftrl")),
+        Real("momentum", 0.0, 1.0, condition=Condition("optimizer", ("sgd",))),
+    )
+)
+GRID = SearchSpace((Integer("epochs", 1, 3), Ordinal("b", (0.1, 0.2, 0.4, 0.8)), Choice("c", tuple("vwxyz"))))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A valid way to use an algorithm. finite: whether it uses a finite space up, point by point.
+
+    trials: how many a test needs to see all that the algorithm does. on_grid: settings that differ where a test needs
+    many trials of the small grid, so that costly algorithms think over the last few only.
+    """
+
+    algorithm: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    on_grid: Mapping[str, str] = field(default_factory=dict)
+    finite: bool = True
+    trials: int = 24
+
+    def spec(self, space: SearchSpace = SPACE, direction: Direction = Direction.MINIMIZE) -> ExperimentSpec:
+        settings = {**self.settings, **self.on_grid} if space is GRID else self.settings
+        component = Component(self.algorithm, settings)
+        objective = Objective("loss", direction)
+        return ExperimentSpec(Key("default", "sample"), space, objective, component, Budget(4, 1000), seed=7)
+
+
+SAMPLES = {
+    "random": Sample("random"),
+    "bayesianoptimization": Sample(
+        "bayesianoptimization", {"n_initial_points": "5"}, on_grid={"n_initial_points": "52"}, trials=9
+    ),
+    "bayesianoptimization-trees": Sample(
+        "bayesianoptimization",
+        {"n_initial_points": "5", "base_estimator": "ET", "acq_func": "EIps"},
+        on_grid={"n_initial_points": "55"},
+        trials=8,
+    ),
+    "hyperband": Sample("hyperband", {"r_l": "9", "resource_name": "epochs"}, finite=False, trials=50),
+}
+EVERY = [pytest.param(sample, id=name) for name, sample in SAMPLES.items()]
+FINITE = [pytest.param(sample, id=name) for name, sample in SAMPLES.items() if sample.finite]
+
+
+def loss(parameters: Parameters) -> float:
+    """A smooth function of all parameters that are there, smallest in the inside."""
+    coordinates = SPACE.to_unit({name: value for name, value in parameters.items() if name in SPACE})
+    return float(np.nansum((coordinates - 0.3) ** 2))
+
+
+class AlgorithmContract:
+    """The port's contract. Every test takes ``make``, so an algorithm behind a service is tested just the same."""
+
+    @pytest.fixture
+    def make(self) -> Make:
+        return create_algorithm
+
+    def test_every_algorithm_has_a_sample(self) -> None:
+        assert {sample.algorithm for sample in SAMPLES.values()} == set(ALGORITHMS)
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_proposals_lie_in_the_space_and_are_typed(self, make: Make, sample: Sample) -> None:
+        simulation = run(make, sample, parallel=3, order=2)
+        assert len(simulation.history) == sample.trials
+        for trial in simulation.history.trials.values():
+            assert SPACE.check(trial.parameters) == trial.parameters  # also: no inactive and no missing ones
+            assert {name: type(v) for name, v in trial.parameters.items() if name != "momentum"} == {
+                "rate": float, "shift": float, "dropout": float, "centred": float, "epochs": int,
+                "units": int, "batch": int, "optimizer": str,
+            }  # fmt: skip
+            assert list(trial.parameters) == [p.name for p in SPACE if p.name in trial.parameters]
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_the_same_history_gives_the_same_answer(self, make: Make, sample: Sample) -> None:
+        """Asked again, of a fresh object, after other calls on the same object, and of a history read anew."""
+        simulation = Simulation(sample.spec(), loss)
+        algorithm = make(sample.spec())
+        simulation.run(algorithm, sample.trials // 2, parallel=2)
+        answer = algorithm.suggest(simulation.history, 2)
+        assert answer.suggestions
+        assert algorithm.suggest(simulation.history, 2) == answer
+        algorithm.suggest(History(SPACE, sample.spec().objective), 3)
+        assert algorithm.suggest(simulation.history, 2) == answer
+        assert make(sample.spec()).suggest(simulation.history, 2) == answer
+        assert make(sample.spec()).suggest(simulation.restarted(), 2) == answer
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_a_restart_at_any_moment_changes_nothing(self, make: Make, sample: Sample) -> None:
+        simulation = Simulation(sample.spec(), loss)
+        algorithm = make(sample.spec())
+        steps = itertools.count()
+
+        def restart(proposal: Proposal) -> None:
+            if next(steps) % 3 == 0:
+                fresh = make(sample.spec()).suggest(simulation.restarted(), max(len(proposal.suggestions), 1))
+                assert fresh.suggestions == proposal.suggestions
+
+        simulation.run(algorithm, sample.trials, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
+        assert next(steps) > 3
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_maximising_mirrors_minimising(self, make: Make, sample: Sample) -> None:
+        down = run(make, sample, order=1)
+        up = Simulation(sample.spec(direction=Direction.MAXIMIZE), lambda parameters: -loss(parameters))
+        up.run(make(up.spec), sample.trials, order=1, parallel=2)
+        assert points(up) == points(down)
+        assert len({str(point) for point in points(up)}) > 1
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_the_seed_matters(self, make: Make, sample: Sample) -> None:
+        spec = sample.spec()
+        empty = History(SPACE, spec.objective)
+        answers = [make(replace(spec, seed=seed)).suggest(empty, 2).suggestions for seed in (None, 0, 1, 2**40, -3)]
+        assert answers[0] == answers[1]
+        assert len({str(answer) for answer in answers}) == 4
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_a_batch_is_distinct_and_no_larger_than_asked(self, make: Make, sample: Sample) -> None:
+        simulation = run(make, sample, trials=5)
+        for count in (0, 1, 3):
+            proposal = make(sample.spec()).suggest(simulation.history, count)
+            assert len(proposal.suggestions) <= count
+            assert len({simulation.history.point(s.parameters) for s in proposal.suggestions}) == len(
+                proposal.suggestions
+            )
+            assert not proposal.exhausted
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_a_batch_equals_single_calls(self, make: Make, sample: Sample) -> None:
+        batch, single = run(make, sample, trials=6), run(make, sample, trials=6)
+        algorithm = make(sample.spec())
+        for _ in range(2):
+            single.start(algorithm.suggest(single.history, 1).suggestions)
+        batch.start(algorithm.suggest(batch.history, 2).suggestions)
+        assert points(batch) == points(single)
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_nothing_is_tried_twice_unless_it_has_a_parent(self, make: Make, sample: Sample) -> None:
+        """Pending, failed and killed trials included, in a space with few points."""
+        simulation = Simulation(sample.spec(GRID), grid_loss)
+        simulation.run(make(simulation.spec), 58, parallel=4, order=3, fates=MIXED_FATES)
+        new = [simulation.history.point(t.parameters) for t in simulation.history.trials.values() if t.parent is None]
+        assert len(new) > 20
+        assert len(set(new)) == len(new)
+
+    @pytest.mark.parametrize("sample", FINITE)
+    def test_a_finite_space_is_used_up_exactly(self, make: Make, sample: Sample) -> None:
+        simulation = Simulation(sample.spec(GRID), grid_loss)
+        algorithm = make(simulation.spec)
+        last = simulation.run(algorithm, 1000, parallel=7, order=5)
+        assert last.exhausted
+        assert len({simulation.history.point(point) for point in points(simulation)}) == 60
+        assert len(simulation.history) == 60
+        assert algorithm.suggest(simulation.history, 3) == Proposal(exhausted=True)
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_failures_of_all_trials_do_not_end_the_search(self, make: Make, sample: Sample) -> None:
+        simulation = Simulation(sample.spec(), loss)
+        failing = [state for state in MIXED_FATES if state.value in ("Failed", "MetricsUnavailable", "Killed")]
+        simulation.run(make(simulation.spec), 12, parallel=2, order=1, fates=failing)
+        assert len(simulation.history) == 12
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_the_global_random_generators_are_left_alone(self, make: Make, sample: Sample) -> None:
+        run(make, sample, trials=6)  # whatever is seeded on first use is seeded now
+        random.seed(1)
+        np.random.seed(1)
+        before = random.getstate(), np.random.get_state()
+        first = points(run(make, sample, trials=7))
+        assert random.getstate() == before[0]
+        assert all(np.array_equal(x, y) for x, y in zip(np.random.get_state(), before[1], strict=True))
+        random.seed(2)
+        np.random.seed(2)
+        assert points(run(make, sample, trials=7)) == first
+
+
+def run(
+    make: Make, sample: Sample, *, trials: int | None = None, parallel: int = 2, order: int | None = None
+) -> Simulation:
+    """A simulated experiment after ``trials`` trials."""
+    simulation = Simulation(sample.spec(), loss)
+    simulation.run(make(simulation.spec), trials or sample.trials, parallel=parallel, order=order)
+    return simulation
+
+
+def grid_loss(parameters: Parameters) -> float:
+    return float(((GRID.to_unit(parameters) - 0.4) ** 2).sum())
+
+
+def points(simulation: Simulation) -> list[Parameters]:
+    """Parameters of all trials, by number."""
+    return [simulation.history.trials[number].parameters for number in sorted(simulation.history.trials)]
