@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -120,19 +121,19 @@ class AttemptFolder:
         """Where the trial writes metric files."""
         return self.path / "metrics"
 
-    def prepare(self, order: Order, checkpoint: Path | None) -> None:
-        """Make the folder, with a copy of ``checkpoint`` if there is one; the order comes last."""
-        _make_folder(self.path)
+    def prepare(self, journal: int, order: Order, checkpoint: Path | None) -> None:
+        """Make the folders, with a copy of ``checkpoint`` if given, and write the order to the locked ``journal``."""
         if order.metrics:
             _make_folder(self.metrics)
         if checkpoint is None:
             _make_folder(self.checkpoint)
         elif not self.checkpoint.exists():
-            aside = self.path / f"checkpoint.{os.getpid()}.partial"
+            aside = self.path / "checkpoint.partial"
             shutil.rmtree(aside, ignore_errors=True)
             shutil.copytree(checkpoint, aside, symlinks=True)
             aside.rename(self.checkpoint)
-        self._write(_JOURNAL, {name: getattr(order, name) for name in Order.__slots__})
+        os.ftruncate(journal, 0)  # a line that a crash cut off
+        append(journal, {name: getattr(order, name) for name in Order.__slots__})
 
     def order(self) -> Order | None:
         """What was ordered, None if nothing was."""
@@ -148,10 +149,12 @@ class AttemptFolder:
         return Progress(facts.get("pid"), exit)
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[int | None]:
-        """The locked journal as a file descriptor to append to, None if the attempt runs. A child that inherits it keeps
-        the lock as long as it lives."""
-        descriptor = os.open(self.path / _JOURNAL, os.O_RDWR | os.O_APPEND)
+    def lock(self, *, make: bool = False) -> Iterator[int | None]:
+        """The locked journal as a file descriptor to append to, None if the attempt runs. A child that inherits it
+        keeps the lock as long as it lives. ``make``: the folder and an empty journal, if they are missing."""
+        if make:
+            _make_folder(self.path)
+        descriptor = os.open(self.path / _JOURNAL, os.O_RDWR | os.O_APPEND | (os.O_CREAT if make else 0), 0o600)
         try:
             yield descriptor if _flock(descriptor, fcntl.LOCK_EX) else None
         finally:
@@ -225,9 +228,11 @@ class AttemptFolder:
             return []
 
 
-def refuse(journal: int, exit: Exit) -> None:
-    """Record through the locked ``journal`` that the command could not be run."""
-    os.write(journal, (json.dumps({"exit": exit.status, "reason": exit.reason}) + "\n").encode())
+def append(journal: int, line: Mapping[str, Any]) -> None:
+    """Write one line to a locked journal."""
+    data = (json.dumps(line) + "\n").encode()
+    if os.write(journal, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ from signal import SIGKILL
 from katib.core.errors import RunnerError, UnavailableError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
-from trial_runners.attempt_folder import AttemptFolder, Ending, Exit, refuse
+from trial_runners.attempt_folder import AttemptFolder, Ending, append
 from trial_runners.local.command import order_for
 from trial_runners.local.gpus import GpuPool
 from trial_runners.local.outcome import Outcome, judge, signal_of
@@ -69,13 +69,9 @@ class LocalRunner:
         Raises RunnerError if it never can be started, UnavailableError if the machine cannot now (disk full).
         """
         try:
-            command = self._find(attempt.id)
-            if command is None:
-                folder = AttemptFolder.of(self._root, attempt.id)
-                order = order_for(attempt, folder, self._cwd)
-                folder.prepare(order, self._inherited(attempt))
-                command = self._commands[attempt.id] = RunningCommand(folder, order)
-            self._look(command)
+            if self._find(attempt.id) is None and not self._prepare(attempt):
+                return
+            self._look(self._commands[attempt.id])
         except OSError as error:
             raise UnavailableError(f"trial {attempt.id.trial} cannot be started now: {error}") from error
 
@@ -137,6 +133,17 @@ class LocalRunner:
         if command is not None:
             command.unwatch()
 
+    def _prepare(self, attempt: Attempt) -> bool:
+        """Write down what is to run. False if another process was quicker."""
+        folder = AttemptFolder.of(self._root, attempt.id)
+        order = order_for(attempt, folder, self._cwd)
+        with folder.lock(make=True) as journal:
+            if journal is None or folder.order() is not None:
+                return False
+            folder.prepare(journal, order, self._inherited(attempt))
+        self._commands[attempt.id] = RunningCommand(folder, order)
+        return True
+
     def _inherited(self, attempt: Attempt) -> Path | None:
         """The checkpoint to begin from: that of the trial's last attempt, else that of its parent."""
         earlier = [AttemptId(attempt.id.key, attempt.id.trial, n) for n in range(attempt.id.attempt - 1, 0, -1)]
@@ -190,7 +197,7 @@ class LocalRunner:
                 try:
                     command.spawn(journal, grant.devices if grant else ())
                 except RunnerError as error:
-                    refuse(journal, Exit(127, str(error)))
+                    append(journal, {"exit": 127, "reason": str(error)})
         except OSError as error:
             return Outcome(Phase.WAITING, f"it cannot be launched now: {error}")
         self._watch(command)
