@@ -139,12 +139,16 @@ def _finite(text: str) -> float | None:
 
 
 def _seconds(text: str) -> float | None:
-    """Seconds since the epoch of a time such as ``2024-05-01T12:00:00Z`` (UTC if it names no zone), else None."""
+    """Seconds since the epoch of a time such as ``2024-05-01T12:00:00Z`` (UTC if it names no zone), else None.
+
+    Katib's controller writes the year 1 for a time that is not known yet.
+    """
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return seconds if seconds > 0 else None
 
 
 def _or_last(seconds: float | None) -> float:

@@ -332,7 +332,7 @@ class Metric(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class TrialRecord(_message.Message):
-    __slots__ = ("number", "seq", "attempt", "parent", "created", "started", "finished", "measured", "failure", "metrics", "curve")
+    __slots__ = ("number", "seq", "attempt", "parent", "created", "started", "finished", "measured", "failure", "metrics", "curve", "losses")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
@@ -344,6 +344,7 @@ class TrialRecord(_message.Message):
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     CURVE_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
     number: int
     seq: int
     attempt: int
@@ -355,7 +356,8 @@ class TrialRecord(_message.Message):
     failure: str
     metrics: _containers.RepeatedCompositeFieldContainer[MetricRecord]
     curve: CurveRecord
-    def __init__(self, number: _Optional[int] = ..., seq: _Optional[int] = ..., attempt: _Optional[int] = ..., parent: _Optional[int] = ..., created: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., measured: _Optional[int] = ..., failure: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[MetricRecord, _Mapping]]] = ..., curve: _Optional[_Union[CurveRecord, _Mapping]] = ...) -> None: ...
+    losses: int
+    def __init__(self, number: _Optional[int] = ..., seq: _Optional[int] = ..., attempt: _Optional[int] = ..., parent: _Optional[int] = ..., created: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., measured: _Optional[int] = ..., failure: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[MetricRecord, _Mapping]]] = ..., curve: _Optional[_Union[CurveRecord, _Mapping]] = ..., losses: _Optional[int] = ...) -> None: ...
 
 class MetricRecord(_message.Message):
     __slots__ = ("name", "minimum", "maximum", "latest", "latest_text", "latest_time", "count")

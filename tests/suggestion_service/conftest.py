@@ -60,3 +60,10 @@ def process():
     for found in started:
         found.kill()
         found.communicate()
+
+
+def pytest_collection_modifyitems(items):
+    """The contract over algorithms that fit a model at each call takes minutes; equality to local ones is always run."""
+    for item in items:
+        if "TestOverGrpc" in item.nodeid and "bayesianoptimization" in item.nodeid:
+            item.add_marker(pytest.mark.slow)

@@ -134,6 +134,7 @@ def trials(draw, space, number, seq):
         finished=draw(st.none() | TIMES),
         observation=draw(st.just({"loss": MetricSummary()}) | st.just(observe({}, reports))),
         measured=len(reports),
+        losses=draw(st.integers(0, 3)),
         failure=draw(st.none() | st.sampled_from(FailureClass)),
     )
 

@@ -1,0 +1,167 @@
+"""An experiment under a controller that knows only Katib's fields runs to its end."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from suggestion_service.codec.experiment import decode_experiment
+from suggestion_service.generated import api_pb2 as pb
+from suggestion_service.server import create_listed
+from tests.contracts.simulation import Simulation
+from tests.suggestion_service.katib_messages import SPACE, Condition, experiment_of
+
+
+@dataclass
+class KatibController:
+    """Asks as Katib's controller does: exact counts, last conditions, no labels, no trials without a metric, in any
+    order; keeps the names and settings that it is answered with."""
+
+    ask: object
+    experiment: pb.Experiment
+    dice: random.Random
+    fates: tuple[int, ...] = (Condition.SUCCEEDED,)
+    trials: dict[str, pb.Trial] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    clock: int = 0
+
+    def reconcile(self, parallel):
+        """One round: ask for what is missing; take the answer only if it is exact; then let one trial end."""
+        running = [t for t in self.trials.values() if t.status.condition == Condition.RUNNING]
+        wanted = parallel - len(running)
+        if wanted > 0:
+            reply = self.ask(self.request(wanted))
+            if len(reply.parameter_assignments) == wanted:
+                self.accept(reply)
+            elif not running:
+                return False
+        running = [t for t in self.trials.values() if t.status.condition == Condition.RUNNING]
+        self.finish(self.dice.choice(running))
+        return True
+
+    def request(self, wanted):
+        shown = [t for t in self.trials.values() if t.status.condition != Condition.METRICSUNAVAILABLE]
+        self.dice.shuffle(shown)
+        return pb.GetSuggestionsRequest(
+            experiment=self.experiment,
+            trials=shown,
+            current_request_number=wanted,
+            total_request_number=len(self.trials) + wanted,
+        )
+
+    def accept(self, reply):
+        for assignments in reply.parameter_assignments:
+            trial = pb.Trial(name=assignments.trial_name)
+            for assignment in assignments.assignments:
+                trial.spec.parameter_assignments.assignments.add(name=assignment.name, value=assignment.value)
+            trial.status.condition = Condition.RUNNING
+            trial.status.start_time = self.tick()
+            assert trial.name not in self.trials
+            self.trials[trial.name] = trial
+            self.labels[trial.name] = dict(assignments.labels)
+        known = {s.name: s for s in self.experiment.spec.algorithm.algorithm_settings}
+        for setting in reply.algorithm.algorithm_settings:
+            if setting.name in known:
+                known[setting.name].value = setting.value
+            else:
+                self.experiment.spec.algorithm.algorithm_settings.add(name=setting.name, value=setting.value)
+
+    def finish(self, trial):
+        values = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
+        trial.status.condition = self.dice.choice(self.fates)
+        trial.status.completion_time = self.tick()
+        if trial.status.condition == Condition.SUCCEEDED:
+            trial.status.observation.metrics.add(name="loss", value=repr(abs(float(values["lr"]) - 0.3)))
+
+    def tick(self):
+        self.clock += 1
+        return f"2024-05-01T{self.clock // 3600:02d}:{self.clock // 60 % 60:02d}:{self.clock % 60:02d}Z"
+
+
+@pytest.fixture
+def controller(service, channel):
+    """KatibControllers; each call goes to another replica, none of which has seen what the others did."""
+    replicas = []
+
+    def start(experiment, seed=1, **options):
+        for _ in range(2):
+            replicas.append(
+                channel(service()).unary_unary(
+                    "/api.v1.beta1.Suggestion/GetSuggestions",
+                    request_serializer=lambda request: request.SerializeToString(),
+                    response_deserializer=pb.GetSuggestionsReply.FromString,
+                )
+            )
+        dice = random.Random(seed)
+        return KatibController(lambda request: dice.choice(replicas)(request, timeout=30), experiment, dice, **options)
+
+    return start
+
+
+def test_random_search_of_a_katib_controller_equals_our_own(controller):
+    experiment = experiment_of("random", maximum=12)
+    katib = controller(experiment)
+    while len(katib.trials) < 12:
+        assert katib.reconcile(3)
+
+    spec = decode_experiment(experiment)
+    own = Simulation(spec, lambda parameters: abs(parameters["lr"] - 0.3))
+    own.run(create_listed(spec), 12)
+    assert [parameters_of(t) for _, t in sorted(katib.trials.items())][:12] == [
+        dict(t.parameters) for _, t in sorted(own.history.trials.items())
+    ]
+
+
+def parameters_of(trial):
+    values = {a.name: a.value for a in trial.spec.parameter_assignments.assignments}
+    return {p.name: p.parse(values[p.name]) for p in SPACE}
+
+
+PLACE = ("hyperband/bracket", "hyperband/rung", "hyperband/config")
+FAILING = (Condition.SUCCEEDED,) * 4 + (Condition.FAILED, Condition.METRICSUNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    ("fates", "seed"),
+    [
+        pytest.param((Condition.SUCCEEDED,), 1, id="all-succeed"),
+        pytest.param(FAILING, 2, id="some-fail-or-have-no-metric"),
+        pytest.param(FAILING, 3, id="some-fail-otherwise"),
+    ],
+)
+def test_hyperband_climbs_its_rungs_under_a_katib_controller(controller, fates, seed):
+    """The controller sends no labels, so rungs and brackets are known by what it keeps for us."""
+    experiment = experiment_of("hyperband", maximum=60, r_l="9", eta="3", resource_name="epochs")
+    katib = controller(experiment, seed, fates=fates)
+    while len(katib.trials) < 40:
+        assert katib.reconcile(3)
+
+    places = {name: tuple(labels[label] for label in PLACE) for name, labels in katib.labels.items()}
+    rungs = [[t for n, t in katib.trials.items() if places[n][:2] == ("0", str(rung))] for rung in range(3)]
+    values = [[parameters_of(trial) for trial in trials] for trials in rungs]
+    assert [len(rung) for rung in values] == [9, 3, 1]
+    assert [{p["epochs"] for p in rung} for rung in values] == [{1}, {3}, {9}]
+    good = [parameters_of(trial)["lr"] for trial in rungs[0] if trial.status.condition == Condition.SUCCEEDED]
+    assert {p["lr"] for p in values[1]} == set(sorted(good, key=lambda lr: abs(lr - 0.3))[:3])
+    assert len(set(places.values())) == len(places)
+
+
+def test_an_unchanged_request_has_an_unchanged_answer(controller):
+    katib = controller(experiment_of("hyperband", maximum=60, r_l="9", resource_name="epochs"))
+    for _ in range(15):
+        katib.reconcile(3)
+    request = katib.request(4)
+
+    assert katib.ask(request) == katib.ask(request)
+
+
+def test_replies_to_katib_carry_names_and_only_texts(controller):
+    katib = controller(experiment_of("random"))
+
+    reply = katib.ask(katib.request(2))
+
+    assert [a.trial_name for a in reply.parameter_assignments] == ["katib-exp-000000", "katib-exp-000001"]
+    assert all(a.value and not a.typed_value for s in reply.parameter_assignments for a in s.assignments)
+    assert not reply.algorithm.algorithm_settings
