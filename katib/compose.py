@@ -38,8 +38,9 @@ class Options:
 
     home: folder of everything kept on this machine. store: URL of the store, default a SQLite file in ``home``.
     durable: survive power loss, not only the death of the process. runner: local, process, inline, or
-    ``package.module:Class``. objective: the Python function of a ``process`` or ``inline`` run. suggestion:
-    ``HOST:PORT`` of a suggestion service; empty runs the algorithm in this process.
+    ``package.module:Class``. objective: the Python function of a ``process`` or ``inline`` run; without it the
+    experiment's template names one. function_folder: where function trials keep output and checkpoints, None for
+    nowhere. suggestion: ``HOST:PORT`` of a suggestion service; empty runs the algorithm in this process.
     """
 
     home: Path
@@ -47,6 +48,7 @@ class Options:
     durable: bool = False
     runner: str = "local"
     objective: Objective | None = None
+    function_folder: Path | None = None
     suggestion: str = ""
 
 
@@ -120,10 +122,11 @@ class Workshop:
         if options.runner not in ("process", "inline"):
             runner: Runner = kind(self.trials_folder)
             return runner
-        objective = options.objective or self._entry_point(spec)
-        if options.runner == "process":
-            return kind(objective, metric=spec.objective.metric, workers=spec.budget.parallel)  # type: ignore[no-any-return]
-        return kind(objective, metric=spec.objective.metric)  # type: ignore[no-any-return]
+        objective, folder = options.objective, options.function_folder
+        if objective is None:
+            objective, folder = self._entry_point(spec), self.trials_folder
+        workers = {"workers": spec.budget.parallel} if options.runner == "process" else {}
+        return kind(objective, metric=spec.objective.metric, root=folder, **workers)  # type: ignore[no-any-return]
 
     def _entry_point(self, spec: ExperimentSpec) -> Objective:
         name = python_function.entry_point(spec.template.document)
@@ -133,6 +136,8 @@ class Workshop:
                 f"runner {self.options.runner!r} calls a Python function, but the trial template's kind is {kind!r}; "
                 f"use kind {python_function.KIND}, or --runner local"
             )
+        if os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())  # a console script does not look for modules where it was called
         function: Objective = load("objective", name, {})
         return function
 

@@ -66,7 +66,7 @@ class Controller:
         session = self._sessions.get(key)
         if session is None:
             session = self._open(key)
-            if session.status.verdict is not None:
+            if session.status.verdict is not None and session.experiment.desired is not Desired.DELETE:
                 self._leave(session)
                 return None
         try:

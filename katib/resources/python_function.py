@@ -11,11 +11,13 @@ The function gets one dict: a value for each parameter of the search space, with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 API_VERSION = "katib.dev/v1"
 KIND = "PythonFunction"
+ENTRY_POINT = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 def is_python_function(document: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from katib.core.errors import Problem, SpecError, nearest_hint
 from katib.core.experiment import ResumePolicy
 from katib.core.objective import Direction, Strategy
 from katib.resources.documents import API_VERSION, Experiment, ExperimentSpec
+from katib.resources.python_function import is_python_function
 from katib.resources.scalars import show
 from katib.resources.shared_types import AlgorithmSpec, MetricsCollectorSpec, ObjectiveSpec
 from katib.resources.validation_collector import collector_problems
@@ -69,9 +70,10 @@ def find_warnings(experiment: Experiment) -> list[Problem]:
     spec, found = experiment.spec, []
     template = spec.trial_template
     references = {parameter.reference for parameter in (template.trial_parameters if template else None) or ()}
+    by_name = template is not None and is_python_function(template.trial_spec or {})
     for index, parameter in enumerate(spec.parameters or ()):
         path = f"spec.parameters[{index}]"
-        if parameter.name not in references:
+        if parameter.name not in references and not by_name:
             found.append(Problem(path, f"no trialParameter refers to {show(parameter.name)}: no trial sees its value"))
         space = parameter.feasible_space
         if parameter.parameter_type in LISTED and space and space.distribution not in (None, "uniform"):

@@ -10,6 +10,7 @@ from katib.resources import conditions
 from katib.resources.documents import ExperimentSpec, TrialParameterSpec, TrialTemplateSpec
 from katib.resources.jobs import pod_template
 from katib.resources.kubernetes_job import Job
+from katib.resources.python_function import API_VERSION, ENTRY_POINT, entry_point, is_python_function
 from katib.resources.reading import read
 from katib.resources.scalars import show
 from katib.resources.template import meta_reference, meta_value, placeholders
@@ -24,6 +25,9 @@ def template_problems(spec: ExperimentSpec, document: Mapping[str, Any] | None) 
     if template is None:
         yield Problem(ROOT, "missing, expected trialSpec or configMap, trialParameters and primaryContainerName")
         return
+    if document is not None and is_python_function(document):
+        yield from _python_function(template, document)
+        return
     if not template.primary_container_name:
         yield Problem(f"{ROOT}.primaryContainerName", "missing, expected the name of the container that trains")
     yield from _conditions(template)
@@ -35,6 +39,18 @@ def template_problems(spec: ExperimentSpec, document: Mapping[str, Any] | None) 
     if document is not None:
         yield from _placeholders(template, document)
         yield from _job(document, job_path(template), template.primary_container_name or "")
+
+
+def _python_function(template: TrialTemplateSpec, document: Mapping[str, Any]) -> Iterator[Problem]:
+    """A function needs neither container nor conditions; it gets every parameter by name, so no placeholders either."""
+    path = job_path(template)
+    if document.get("apiVersion") != API_VERSION:
+        yield Problem(f"{path}.apiVersion", f"got {show(document.get('apiVersion'))}, expected {API_VERSION}")
+    name = entry_point(document)
+    if not ENTRY_POINT.fullmatch(name):
+        yield Problem(f"{path}.spec.entryPoint", f"got {show(name)}, expected package.module:function")
+    if template.trial_parameters:
+        yield Problem(f"{ROOT}.trialParameters", "a PythonFunction gets every parameter by its name; leave this out")
 
 
 def job_path(template: TrialTemplateSpec) -> str:

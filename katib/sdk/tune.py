@@ -35,13 +35,16 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     max_failed: int | None = None,
     runner: Literal["process", "inline"] = "process",
     seed: int | None = None,
+    folder: str | Path | None = None,
 ) -> Result:
     """Find the parameters that make ``objective(parameters)`` smallest (or largest).
 
     objective: takes a dict of typed values and returns a number, or a dict of metrics that has ``metric`` in it; or
     returns None and reports by ``katib.report_metrics``. space: name -> ``katib.search`` helper. parallel: trials at a
     time. runner: ``process`` runs trials in worker processes, ``inline`` in this thread, one by one, so that a debugger
-    stops in them. seed: two runs with the same seed and ``parallel=1`` try the same parameters.
+    stops in them. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each
+    trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband's promotions
+    continue from.
 
     Raises SpecError for wrong arguments. A failing objective fails its trial, not the call.
     """
@@ -54,8 +57,10 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
         budget=Budget(parallel, max_trials, max_failed),
         seed=seed,
     )
-    with tempfile.TemporaryDirectory(prefix="katib-tune-") as folder:
-        workshop = Workshop(Options(Path(folder), store="memory://", runner=runner, objective=objective))
+    kept = Path(folder) if folder is not None else None
+    with tempfile.TemporaryDirectory(prefix="katib-tune-") as home:
+        options = Options(Path(home), "memory://", runner=runner, objective=objective, function_folder=kept)
+        workshop = Workshop(options)
         try:
             return _run(workshop, spec)
         finally:

@@ -327,6 +327,14 @@ def test_delete_stops_everything_and_removes_it():
     assert {id.trial for id in runner.released} == {a.id.trial for a in runner.started}
 
 
+def test_a_finished_experiment_can_be_deleted():
+    place = house()
+    place.run()
+    lifecycle.want(place.store, KEY, Desired.DELETE)
+    with pytest.raises(NotFoundError):
+        place.controller().run(KEY)
+
+
 @pytest.mark.parametrize("steps", range(0, 24, 3))
 def test_a_controller_that_dies_anywhere_is_succeeded_without_a_trace(steps):
     """The next owner finds the same attempts, and the search goes on as if nothing had happened."""
