@@ -63,7 +63,7 @@ def process():
 
 
 def pytest_collection_modifyitems(items):
-    """The contract over algorithms that fit a model at each call takes minutes; equality to local ones is always run."""
+    """The contract over algorithms that fit a model at each call takes minutes; their equality is always tested."""
     for item in items:
         if "TestOverGrpc" in item.nodeid and "bayesianoptimization" in item.nodeid:
             item.add_marker(pytest.mark.slow)
