@@ -138,9 +138,9 @@ class AttemptFolder:
     def order(self) -> Order | None:
         """What was ordered, None if nothing was."""
         lines = self._read(_JOURNAL)
-        return (
-            Order(**{**lines[0], "argv": tuple(lines[0]["argv"]), "notes": tuple(lines[0]["notes"])}) if lines else None
-        )
+        if not lines:
+            return None
+        return Order(**{**lines[0], "argv": tuple(lines[0]["argv"]), "notes": tuple(lines[0]["notes"])})
 
     def progress(self) -> Progress:
         """How far it has come."""
@@ -220,11 +220,12 @@ class AttemptFolder:
         aside.replace(self.path / name)
 
     def _read(self, name: str) -> list[dict[str, Any]]:
-        """The lines of a file; one without its end is being written, or was cut off, and does not count."""
+        """The lines of a file; one without its end is being written, or was cut off, and does not count. A damaged
+        file is as good as none: the attempt is lost, and no other one is harmed."""
         try:
             with open(self.path / name, "rb") as file:
                 return [json.loads(line) for line in file if line.endswith(b"\n")]
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return []
 
 

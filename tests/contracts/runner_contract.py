@@ -82,7 +82,10 @@ def update_of(runner: Runner, id: AttemptId, cursors: dict[str, Cursor] | None =
 
 
 def follow(
-    runner: Runner, id: AttemptId, timeout: float = 20.0, consume: Callable[[Chunk], int] = lambda chunk: len(chunk.data)
+    runner: Runner,
+    id: AttemptId,
+    timeout: float = 20.0,
+    consume: Callable[[Chunk], int] = lambda chunk: len(chunk.data),
 ) -> Followed:
     """Poll until the attempt has ended and all is read. ``consume``: how many bytes of a chunk the collector takes."""
     deadline = time.monotonic() + timeout

@@ -80,6 +80,8 @@ def test_program_that_is_not_here(runner: LocalRunner, argv: list[str]) -> None:
 def test_command_that_cannot_be(runner: LocalRunner) -> None:
     with pytest.raises(RunnerError, match="NUL"):
         runner.start(command(["/bin/echo", "a\0b"]))
+    with pytest.raises(RunnerError, match="name is empty or contains '='"):
+        runner.start(command(["/bin/true"], env={"A=B": "1"}))
     with pytest.raises(RunnerError, match="other"):
         runner.start(Attempt(attempt_id(), 0, {}, command(["/bin/true"]).run, "other"))
     last = run(runner, command(["/bin/echo", "x" * 4_000_000])).last
@@ -293,6 +295,12 @@ class TestNothingIsLeftRunning:
     def test_output_of_left_children_is_read(self, runner: LocalRunner) -> None:
         script = "(trap 'echo bye; exit' TERM; sleep 300 & wait) & sleep 0.3; exit 0"
         assert run(runner, shell(script)).text() == b"bye\n"
+
+    def test_what_multiplies(self, runner: LocalRunner, root: Path) -> None:
+        """Processes that replace themselves all the time cannot be ended one by one."""
+        script = "trap '' TERM; f() { sleep 0.01; f & }; f & f & f & exit 0"
+        assert run(runner, shell(script)).last.phase is Phase.SUCCEEDED
+        assert sessions([_pid(root)]) == {_pid(root): []}
 
     def test_a_stopped_process_is_killed(self, runner: LocalRunner, root: Path) -> None:
         attempt = shell("kill -STOP $$; exit 1")

@@ -41,6 +41,8 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path) -> Order:
         raise RunnerError(str(error)) from error
     if any("\0" in text for text in (*container.argv, *container.env, *container.env.values())):
         raise RunnerError("a command or variable contains a NUL character, which no process can be given")
+    if any(not name or "=" in name for name in container.env):
+        raise RunnerError(f"a variable's name is empty or contains '=': {', '.join(map(repr, container.env))}")
     check_amount(container.gpus)
     metrics = folder.metrics / _metrics_name(attempt.metrics_path) if attempt.metrics_path else None
     argv, values = container.argv, dict(container.env)

@@ -33,9 +33,7 @@ _RUNNING = Outcome(Phase.RUNNING)
 # Seconds that ``wait`` sleeps at most while something runs: it may have printed, and without pidfd it may have ended.
 _PAUSE = 0.15 if hasattr(os, "pidfd_open") else 0.01
 
-# Ends that ``wait`` watches for at most; more would use up the file descriptors. Others are seen after the pause.
-_WATCHED = 256
-
+# Seconds between two looks at the memory in use.
 _MEMORY_PAUSE = 0.5
 
 
@@ -171,7 +169,7 @@ class LocalRunner:
         """Where an attempt is, after what is due was done: launch, deadline, limits, grace, left-behind processes."""
         folder = command.folder
         if command.alive():
-            self._watch(command)
+            command.watch()
             command.enforce(folder.ending() or command.violation(self._log_limit))
             return _RUNNING
         progress, ending = folder.progress(), folder.ending()
@@ -200,12 +198,8 @@ class LocalRunner:
                     append(journal, {"exit": 127, "reason": str(error)})
         except OSError as error:
             return Outcome(Phase.WAITING, f"it cannot be launched now: {error}")
-        self._watch(command)
+        command.watch()
         return _RUNNING
-
-    def _watch(self, command: RunningCommand) -> None:
-        if command.pidfd is None and sum(c.pidfd is not None for c in self._commands.values()) < _WATCHED:
-            command.watch()
 
     def _check_memory(self) -> None:
         """Request the end of attempts that use more memory than they may."""

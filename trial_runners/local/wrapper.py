@@ -19,7 +19,7 @@ from katib.core.ports import Phase
 from katib.core.trial import FailureClass
 from trial_runners.attempt_folder import AttemptFolder, Ending, Order
 from trial_runners.local.command import environment_for, find_program
-from trial_runners.local.processes import Reaper, sessions
+from trial_runners.local.processes import LEFTOVER_GRACE, Reaper, sessions
 
 # Arguments: log, program, the program's arguments. Standard input: the locked journal, which pid and exit status are
 # appended to. Signals to the group are caught, not ignored: the shell outlives them, while the program gets the default
@@ -40,14 +40,18 @@ _DEADLINE_GRACE = 10.0
 _GIVE_UP = 10.0
 
 
+# Wake-ups take no descriptor above this, so that a thousand trials leave some to the rest of the process.
+_LAST_DESCRIPTOR = 400
+
+
 class RunningCommand:
     """The wrapper of one attempt, launched here or found by its folder.
 
     pid: of the wrapper, its session and process group; known once it was seen alive, and trusted only because of that:
-    a number out of a file may be another process's by now.
+    a number out of a file may be another process's by now. ended: monotonic time when it was first seen gone.
     """
 
-    __slots__ = ("_asked", "_began", "_ended", "_process", "folder", "order", "pid", "pidfd")
+    __slots__ = ("_asked", "_began", "_process", "ended", "folder", "order", "pid", "pidfd")
 
     def __init__(self, folder: AttemptFolder, order: Order) -> None:
         self.folder = folder
@@ -56,7 +60,7 @@ class RunningCommand:
         self.pidfd: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0  # monotonic, so that a changed clock ends nothing
-        self._ended: float | None = None
+        self.ended: float | None = None
         self._asked = False
 
     def alive(self) -> bool:
@@ -95,13 +99,18 @@ class RunningCommand:
             if error.errno != errno.E2BIG:
                 raise
             raise RunnerError("command line and environment are longer than this system allows") from error
-        self.pid, self._began, self._ended = self._process.pid, time.monotonic(), None
+        self.pid, self._began, self.ended = self._process.pid, time.monotonic(), None
 
     def watch(self) -> None:
         """Open a descriptor that becomes readable when the wrapper ends, where the system has such (Linux)."""
-        if self.pid is not None and self.pidfd is None and hasattr(os, "pidfd_open"):
-            with contextlib.suppress(OSError):
-                self.pidfd = os.pidfd_open(self.pid)
+        if self.pid is None or self.pidfd is not None or not hasattr(os, "pidfd_open"):
+            return
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(self.pid)
+            if descriptor <= _LAST_DESCRIPTOR:
+                self.pidfd = descriptor
+            else:
+                os.close(descriptor)
 
     def unwatch(self) -> None:
         """Close the descriptor."""
@@ -136,12 +145,14 @@ class RunningCommand:
     def left_behind(self, reaper: Reaper) -> bool:
         """Whether processes of its session live on after the wrapper; they are being ended. The usual answer costs one
         system call."""
-        if self._ended is None:
-            self._ended = time.monotonic()
-        if self.pid is None or time.monotonic() - self._ended > _GIVE_UP:
+        now = time.monotonic()
+        if self.ended is None:
+            self.ended = now
+        if self.pid is None or now - self.ended > _GIVE_UP:
             return False
+        overdue = now - self.ended > LEFTOVER_GRACE
         try:
-            os.killpg(self.pid, 0)
+            os.killpg(self.pid, signal.SIGKILL if overdue else 0)  # all at once, lest they fork faster than they die
         except ProcessLookupError:
             return False
         except PermissionError:
@@ -149,11 +160,6 @@ class RunningCommand:
         members = sessions([self.pid])[self.pid]
         reaper.end(members)
         return bool(members)
-
-    @property
-    def ended(self) -> float | None:
-        """Monotonic time when the wrapper was first seen gone."""
-        return self._ended
 
 
 def format_bytes(count: int) -> str:
