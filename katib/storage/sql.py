@@ -37,7 +37,7 @@ from katib.storage.rules import Stored, check_commit, created, fenced_off
 from katib.storage.version import ensure_schema
 
 _POLL = 0.05  # seconds between looks for commits of other processes
-_BATCH = 500  # lines of the change feed that are read at a time
+_BATCH = 512  # trials at most that are read at a time for the change feed
 
 
 def open_sqlite(url: str, *, durable: bool) -> tuple[SqlStore, TableLeases]:
@@ -108,7 +108,7 @@ class SqlStore:
                     _check_count(session, key, "measurements", len(rows))
             else:
                 rows = session.all(sql.CURVE, since=since, number=number, **_of(key))
-        return [read_measurement(key, row) for row in rows]
+        return sorted((read_measurement(key, row) for row in rows), key=lambda item: item[1].seq)
 
     def events(self, key: Key, limit: int = 100) -> Sequence[Event]:
         """The newest events, oldest first."""
@@ -260,11 +260,11 @@ def _touched(session: Session, since: int) -> list[Touched]:
 def _touched_trials(session: Session, experiment: ExperimentRow, since: int) -> list[Touched]:
     """Walks back from the last seq, so the cost is that of the answer."""
     lines: list[Touched] = []
-    before = 2**62
+    before, limit = experiment.seq + 1, 8
     while True:
-        rows = session.all(sql.TOUCHED_TRIALS, id=experiment.id, before=before, limit=_BATCH)
+        rows = session.all(sql.TOUCHED_TRIALS, id=experiment.id, before=before, limit=limit)
         trials = [TrialRow(*columns).checked() for columns in rows]
         lines += [Touched(trial.revision, experiment.key, trial.name) for trial in trials if trial.revision > since]
-        if len(trials) < _BATCH or trials[-1].revision <= since:
+        if len(trials) < limit or trials[-1].revision <= since:
             return lines
-        before = trials[-1].seq
+        before, limit = trials[-1].seq, min(2 * limit, _BATCH)

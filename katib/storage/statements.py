@@ -83,13 +83,14 @@ _TRIAL = select(*trials.columns).select_from(trials.join(experiments, _e.id == _
 _OF_EXPERIMENT = and_(_e.namespace == bindparam("namespace"), _e.name == bindparam("experiment_name"))
 TRIALS = _TRIAL.where(_OF_EXPERIMENT, _t.seq > _SINCE).order_by(_t.seq)
 TRIAL = _TRIAL.where(_OF_EXPERIMENT, _t.namespace == bindparam("namespace"), _t.name == bindparam("name"))
-CURVES = (
+_MEASUREMENT = (
     select(*measurements.columns)
     .select_from(measurements.join(experiments, _e.id == _m.experiment))
-    .where(_OF_EXPERIMENT, _m.seq > _SINCE)
-    .order_by(_m.seq)
+    .where(_OF_EXPERIMENT)
 )
-CURVE = CURVES.where(_m.number == bindparam("number"))
+CURVES = _MEASUREMENT.where(_m.seq > _SINCE).order_by(_m.seq)
+# Found by the key alone. A plain comparison or an order by seq would tempt SQLite into the index of all trials' seqs.
+CURVE = _MEASUREMENT.where(_m.number == bindparam("number"), _m.seq - _SINCE > 0)
 EVENTS = (
     select(*events.columns)
     .select_from(events.join(experiments, _e.id == events.c.experiment))
