@@ -12,7 +12,7 @@ number, so nothing is remembered between calls:
   surrogate's choice was tried before, the best untried one of a random pool is taken.
 * ``gp_hedge`` chooses among EI, LCB and PI by their past gains, which are lost without replaying every fit. Here the
   choice is uniform, as it is there before the first gain.
-* Of very long histories the best and the newest trials are fitted, so that a fit stays below a few seconds.
+* Of very long histories the best and the newest trials are fitted, so that a fit takes about a second.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Proposal, Trial, Value
 
 _PORTFOLIO = ("EI", "LCB", "PI")  # what gp_hedge chooses from
-_MOST_TRIALS = 200  # trials that are fitted at most; a fit costs their number cubed
+_MOST_TRIALS = 100  # trials that are fitted at most; a fit costs their number cubed
 _POOL = 512  # points that are compared one by one: all of a small space, or some where the first choice was tried
 
 

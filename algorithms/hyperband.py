@@ -15,11 +15,12 @@ Everything is read from the labels below; the integer number of brackets comes f
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
+from typing import NamedTuple
 
 from algorithms.batch import Batch
 from algorithms.randomness import generator, seed_of, uniforms
@@ -53,7 +54,7 @@ class HyperbandSettings(Settings):
     eta: int = setting(3, low=2, convert=_read_eta, help="of each rung one in eta goes on, with eta times the resource")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Brackets:
     """Sizes and resources, exact. least: the resource below which no trial starts."""
 
@@ -61,7 +62,7 @@ class Brackets:
     least: Fraction
     eta: int
 
-    @property
+    @cached_property
     def s_max(self) -> int:
         """The largest s with least * eta**s <= most."""
         s, reach = 0, self.least * self.eta
@@ -104,19 +105,21 @@ class Hyperband:
     def suggest(self, history: History, count: int) -> Proposal:
         """Due promotions first, oldest bracket first; then new configurations. Fewer than asked: a rung must finish."""
         batch, rungs = Batch(history), _Rungs(history, self.brackets)
-        due = [trial for bracket in range(rungs.newest + 1) for trial in rungs.due(bracket)]
+        decisions = {bracket: list(rungs.decided(bracket)) for bracket in range(rungs.newest + 1)}
+        due = deque(trial for decided in decisions.values() for trial in rungs.due(decided))
         used_up = False
         while len(batch.suggestions) < count:
             if due:
-                self._promote(due.pop(0), batch)
+                self._promote(due.popleft(), batch)
             elif used_up or not self._start(batch, rungs):
                 if used_up or rungs.full(rungs.newest):
                     break
                 # No new configuration is left, so the newest bracket goes on with those it has.
-                used_up, due = True, list(rungs.due(rungs.newest, closed=True))
+                used_up, decisions[rungs.newest] = True, list(rungs.decided(rungs.newest, closed=True))
+                due.extend(rungs.due(decisions[rungs.newest]))
         return batch.proposal(
             exhausted=count > 0 and not batch.suggestions and not history.active,
-            releases=frozenset(rungs.releases()),
+            releases=frozenset(number for decided in decisions.values() for number in rungs.releases(decided)),
         )
 
     def _promote(self, trial: Trial, batch: Batch) -> None:
@@ -154,6 +157,14 @@ class Hyperband:
         return {p.name: complete[p.name] for p in space if p.name in complete}
 
 
+class Decision(NamedTuple):
+    """A rung that has finished. winners: the trials that go on, best first."""
+
+    bracket: int
+    rung: int
+    winners: list[Trial]
+
+
 class _Rungs:
     """The trials of each rung, read from their labels, and the decisions that follow from them."""
 
@@ -182,26 +193,8 @@ class _Rungs:
         self._started[bracket] += 1
         return self._started[bracket] - 1
 
-    def due(self, bracket: int, closed: bool = False) -> Iterator[Trial]:
-        """Trials to be promoted now, best first. closed: the bracket gets no more configurations."""
-        for rung, winners in self._decided(bracket, closed):
-            yield from (t for t in winners if int(t.labels[CONFIG]) not in self._trials[bracket, rung + 1])
-
-    def releases(self) -> Iterator[int]:
-        """Trials whose checkpoint nothing will continue: losers, and winners whose successor has finished.
-
-        What reached the last rung is the result and is not released.
-        """
-        for bracket in range(self.newest + 1):
-            for rung, winners in self._decided(bracket):
-                kept = {t.number for t in winners}
-                for config, trial in self._trials[bracket, rung].items():
-                    successor = self._trials[bracket, rung + 1].get(config)
-                    if trial.number not in kept or (successor is not None and successor.state.finished):
-                        yield trial.number
-
-    def _decided(self, bracket: int, closed: bool = False) -> Iterator[tuple[int, list[Trial]]]:
-        """The rungs of which all trials have finished, each with its winners, best first."""
+    def decided(self, bracket: int, closed: bool = False) -> Iterator[Decision]:
+        """The rungs of which all trials have finished. closed: the bracket gets no more configurations."""
         closed = closed or bracket < self.newest or self.full(bracket)
         expected = self._started[bracket]
         for rung in range(self._brackets.rungs_after_first(bracket)):
@@ -210,8 +203,29 @@ class _Rungs:
                 return
             ranked = sorted((loss, t.number) for t in trials if (loss := self._loss(t)) is not None)
             winners = [self._history.trials[n] for _, n in ranked[: self._brackets.size(bracket, rung + 1)]]
-            yield rung, winners
+            yield Decision(bracket, rung, winners)
             expected = len(winners)
+
+    def due(self, decided: Sequence[Decision]) -> Iterator[Trial]:
+        """Winners that have not gone on yet, best first."""
+        for decision in decided:
+            yield from (t for t in decision.winners if self._successor(decision, t) is None)
+
+    def releases(self, decided: Sequence[Decision]) -> Iterator[int]:
+        """Trials whose checkpoint nothing will continue: losers, and winners whose successor has finished.
+
+        What reached the last rung is the result and is not released.
+        """
+        for decision in decided:
+            kept = {t.number for t in decision.winners}
+            for trial in self._trials[decision.bracket, decision.rung].values():
+                successor = self._successor(decision, trial)
+                if trial.number not in kept or (successor is not None and successor.state.finished):
+                    yield trial.number
+
+    def _successor(self, decision: Decision, trial: Trial) -> Trial | None:
+        """The trial that continues ``trial`` on the next rung, if it was proposed."""
+        return self._trials[decision.bracket, decision.rung + 1].get(int(trial.labels[CONFIG]))
 
     def _loss(self, trial: Trial) -> float | None:
         value = self._history.value(trial)
