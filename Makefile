@@ -37,11 +37,14 @@ check: $(VENV)/.ready-dev  ## linters, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-proto: $(VENV)/.ready-dev  ## regenerate the gRPC code from suggestion_service/proto
-	$(BIN)/python -m suggestion_service.generate
+proto:  ## regenerate the messages; this release's output runs on every protobuf from 5.26 on
+	$(PYTHON) -m venv $(VENV)-proto
+	$(VENV)-proto/bin/python -m pip install --quiet grpcio-tools==1.64.3 "setuptools<81"
+	$(VENV)-proto/bin/python -m grpc_tools.protoc -Isuggestion_service/generated=suggestion_service/proto \
+		--python_out=. --pyi_out=. suggestion_service/generated/api.proto
 
 bench: $(VENV)/.ready-dev  ## engine throughput: a table and JSON
 	$(BIN)/python -m benchmarks.engine
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-proto build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

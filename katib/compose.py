@@ -72,7 +72,7 @@ class Workshop:
         opened = open_store(url, durable=options.durable)
         self.store: Store = opened.store
         self.leases: Leases = opened.leases
-        self._runners: list[Runner] = []
+        self._open: list[Runner | RemoteAlgorithm] = []
 
     def controller(self) -> Controller:
         """A controller over this store that makes each experiment's parts by the options."""
@@ -94,15 +94,15 @@ class Workshop:
         return self.options.home / "trials"
 
     def close(self) -> None:
-        """Close runners and store. Local trials that still run go on."""
-        for runner in self._runners:
-            runner.close()
+        """Close runners, connections and store. Local trials that still run go on."""
+        for part in self._open:
+            part.close()
         self.store.close()
 
     def _assemble(self, experiment: Experiment) -> Parts:
         spec = replace(experiment.spec, budget=experiment.budget)
         runner = self._runner(spec)
-        self._runners.append(runner)
+        self._open.append(runner)
         return Parts(
             algorithm=self._algorithm(spec),
             runner=runner,
@@ -114,7 +114,9 @@ class Workshop:
 
     def _algorithm(self, spec: ExperimentSpec) -> Algorithm:
         if self.options.suggestion:
-            return RemoteAlgorithm(spec, self.options.suggestion)
+            remote = RemoteAlgorithm(spec, self.options.suggestion)
+            self._open.append(remote)
+            return remote
         return algorithms.create_algorithm(spec)
 
     def _runner(self, spec: ExperimentSpec) -> Runner:

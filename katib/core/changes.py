@@ -92,8 +92,9 @@ def stamp(changes: Changes, first_seq: int) -> Iterator[Stamped]:
     seq = first_seq
     for change in changes.trials:
         count = len(change.measurements)
-        numbered = replace(change.trial, seq=seq + count)
-        yield Stamped(numbered, change.measurements, change.trial.measured - count, seq)
+        trial = change.trial
+        numbered = trial if trial.seq == seq + count else replace(trial, seq=seq + count)
+        yield Stamped(numbered, change.measurements, trial.measured - count, seq)
         seq += count + 1
 
 

@@ -108,7 +108,8 @@ class History:
         before = self.trials.get(trial.number)
         self.trials[trial.number] = trial
         if before is None:
-            self._points.setdefault(self.point(trial.parameters), trial.number)
+            point = self.point(trial.parameters)
+            self._points[point] = min(trial.number, self._points.get(point, trial.number))
         elif before.attempt != trial.attempt:
             self._curves.pop(trial.number, None)
         if not trial.state.finished:

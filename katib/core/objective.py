@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+# Texts that were meant as a number, or say that there is none.
+_NO_RESULT = re.compile(r"\s*([+-]?(\.?\d|nan\b|inf(inity)?\b)|(n/?a|none|null|unavailable)?\s*$)", re.IGNORECASE)
 
 
 class Direction(StrEnum):
@@ -111,11 +115,11 @@ class Objective:
 
     def available(self, observation: Observation) -> bool:
         """Whether a trial's objective was measured: a finite number, or a text that is no number at all (a genotype).
-        "nan", "inf" and the empty text are reports without a value."""
+        "nan", "N/A", "95%" and the empty text are reports without a value."""
         summary = observation.get(self.metric)
         if summary is None or self.value(observation) is not None:
             return summary is not None
-        return summary.count > 0 and not _is_number(summary.latest_text)
+        return summary.count > 0 and not _NO_RESULT.match(summary.latest_text)
 
     def loss(self, value: float) -> float:
         """``value`` turned so that smaller is better."""
@@ -138,11 +142,3 @@ def _extreme(pick: Callable[[float, float], float], old: float | None, new: floa
     if old is None or new is None:
         return new if old is None else old
     return pick(old, new)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text or "nan")
-    except ValueError:
-        return False
-    return True

@@ -64,33 +64,29 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
 
 def finish(trial: Trial, update: Update, objective: Objective, explain: Explain, now: float) -> Trial:
     """The record of a trial whose attempt has ended. ``explain`` says why the objective metric is missing."""
-    ended = replace(trial, cursors={}, finished=now, started=trial.started or now)
-    available = objective.available(trial.observation)
-    if update.phase is Phase.SUCCEEDED and (trial.stop is None or trial.stop.state is not TrialState.EARLY_STOPPED):
-        if available:
-            return replace(ended, state=TrialState.SUCCEEDED, stop=None, reason="", message=update.message)
+    stop = trial.stop
+    if update.phase is Phase.SUCCEEDED and (stop is None or stop.state is not TrialState.EARLY_STOPPED):
+        if objective.available(trial.observation):
+            return _ended(trial, TrialState.SUCCEEDED, now, message=update.message)
         reason = explain(objective, trial.observation)
-        return replace(ended, state=TrialState.METRICS_UNAVAILABLE, stop=None, reason=reason, message=update.message)
-    if trial.stop is not None:
-        return _stopped(ended, trial.stop)
-    if update.phase is Phase.STOPPED:
-        return next_attempt(trial, update.reason or "interrupted")
-    return _failed(trial, ended, update)
+        return _ended(trial, TrialState.METRICS_UNAVAILABLE, now, reason=reason, message=update.message)
+    if stop is not None and stop.state is not INTERRUPTED:
+        return _ended(trial, stop.state, now, reason=stop.reason)
+    if stop is not None or update.phase is Phase.STOPPED:
+        return next_attempt(trial, stop.reason if stop else update.reason or "interrupted")
+    failure = FailureClass.LOST if update.phase is Phase.LOST else update.failure or FailureClass.USER_ERROR
+    losses = trial.losses + (failure in RETRIED)
+    if failure in RETRIED and losses <= MAX_LOSSES:
+        return replace(next_attempt(trial, update.reason), losses=losses)
+    failed = replace(trial, losses=losses, failure=failure)
+    return _ended(failed, TrialState.FAILED, now, reason=update.reason, message=update.message)
 
 
-def _stopped(ended: Trial, stop: Stop) -> Trial:
-    if stop.state is INTERRUPTED:
-        return next_attempt(ended, stop.reason)
-    return replace(ended, state=stop.state, stop=None, reason=stop.reason)
-
-
-def _failed(trial: Trial, ended: Trial, update: Update) -> Trial:
-    failure = FailureClass.LOST if update.phase is Phase.LOST else (update.failure or FailureClass.USER_ERROR)
-    if failure in RETRIED:
-        if trial.losses < MAX_LOSSES:
-            return replace(next_attempt(trial, update.reason), losses=trial.losses + 1)
-        ended = replace(ended, losses=trial.losses + 1)
-    return replace(ended, state=TrialState.FAILED, reason=update.reason, message=update.message, failure=failure)
+def _ended(trial: Trial, state: TrialState, now: float, *, reason: str = "", message: str = "") -> Trial:
+    started = trial.started or now
+    return replace(
+        trial, state=state, reason=reason, message=message, started=started, finished=now, cursors={}, stop=None
+    )
 
 
 def next_attempt(trial: Trial, reason: str) -> Trial:

@@ -82,8 +82,13 @@ def _releases(session: Session, proposal: Proposal) -> list[AttemptId]:
     return [attempt_id(session.key, trials[number]) for number in sorted(proposal.releases) if number in trials]
 
 
+def pause(retries: int) -> float:
+    """Seconds until a service that did not answer ``retries`` times before is asked again."""
+    return min(2.0**retries, MAX_BACKOFF)
+
+
 def _back_off(session: Session, error: RetryableError) -> None:
     patience = session.patience
-    patience.retry_at = time.monotonic() + min(2.0**patience.retries, MAX_BACKOFF)
+    patience.retry_at = time.monotonic() + pause(patience.retries)
     patience.retries += 1
     session.status = replace(session.status, waiting=str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from katib.core.errors import AlgorithmError, KatibError
-from katib.core.ports import Update
+from katib.core.ports import Phase, Update
 from katib.core.trial import Stop, Trial, TrialState
 from katib.engine.progress import collect, finish, report
 from katib.engine.session import Session
@@ -24,6 +24,8 @@ def take_reports(session: Session, now: float) -> bool:
 
 
 def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
+    if _says_nothing(trial, update):
+        return
     parts, objective = session.parts, session.experiment.spec.objective
     collection = collect(trial, update, parts.collector)
     reported = report(trial, update, collection, now)
@@ -39,6 +41,15 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
     _log_end(session, trial, after, now)
     if collection.measurements and after.state is TrialState.RUNNING and after.stop is None:
         _stop_early(session, after, now)
+
+
+def _says_nothing(trial: Trial, update: Update) -> bool:
+    """Whether the update only repeats what is known: the common case, so it is settled without any work."""
+    if update.chunks or update.measurements or update.phase.ended:
+        return False
+    if update.phase is Phase.WAITING:
+        return trial.reason == update.reason
+    return trial.state is TrialState.RUNNING
 
 
 def _stop_early(session: Session, trial: Trial, now: float) -> None:

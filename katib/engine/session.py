@@ -106,15 +106,15 @@ class Session:
         if slot is None:
             self._slots[trial.number, trial.attempt] = len(self._changes)
             first = self._next_seq
-            seq = first + len(reports)
-            self._next_seq = seq + 1
-            self._changes.append(TrialChange(trial, reports))
+            numbered = replace(trial, seq=first + len(reports))
+            self._next_seq = numbered.seq + 1
+            self._changes.append(TrialChange(numbered, reports))
             self.history.report(trial.number, reports, first)
         else:
-            seq = self.history.trials[trial.number].seq
-            self._changes[slot] = TrialChange(trial, self._changes[slot].measurements)
-        self._count(trial)
-        self.history.record(replace(trial, seq=seq))
+            numbered = replace(trial, seq=self.history.trials[trial.number].seq)
+            self._changes[slot] = TrialChange(numbered, self._changes[slot].measurements)
+        self._count(numbered)
+        self.history.record(numbered)
 
     def log(self, time: float, type: str, reason: str, message: str, trial: Trial | None = None) -> None:
         """Draft an event of the experiment, or of one of its trials."""
