@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from algorithms import create_algorithm
+from algorithms.bayesian_optimization import Observed
 from katib.core.experiment import Component, ExperimentSpec
 from katib.core.objective import Objective
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
@@ -18,6 +19,8 @@ from katib.core.trial import Key, Parameters, Suggestion, TrialState
 from tests.contracts.simulation import Function, Simulation
 
 pytest.importorskip("skopt")
+
+from algorithms.skopt_surrogate import SkoptSurrogate
 
 MIXED = SearchSpace((Real("x", -5.0, 0.0), Integer("n", 1, 64, Distribution.LOG_UNIFORM), Choice("c", ("a", "b", "c"))))
 PLANE = SearchSpace((Real("x", 1e-4, 1.0, Distribution.LOG_UNIFORM), Real("y", -1.0, 1.0)))
@@ -164,12 +167,19 @@ def test_failures_are_avoided() -> None:
     assert sum(failed[14:]) <= 2
 
 
-def test_a_long_history_is_fitted_in_part() -> None:
+def test_of_a_long_history_the_best_and_the_newest_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = simulate(PLANE, valley, {"acq_func": "EI"})
-    random = create_algorithm(simulate(PLANE, valley, {}, name="random").spec)
-    simulation.run(random, 600, parallel=50)
-    (suggestion,) = create_algorithm(simulation.spec).suggest(simulation.history, 1).suggestions
-    assert valley(suggestion.parameters) < 0.5
+    simulation.run(create_algorithm(simulate(PLANE, valley, {}, name="random").spec), 400, parallel=50)
+    fitted: list[Observed] = []
+    fit = SkoptSurrogate.__init__
+    monkeypatch.setattr(SkoptSurrogate, "__init__", lambda self, *given: fitted.append(given[1]) or fit(self, *given))
+    create_algorithm(simulation.spec).suggest(simulation.history, 1)
+    (observed,) = fitted
+    trials = simulation.history.finished
+    best = sorted(trials, key=lambda t: valley(t.parameters))[:50]
+    rows = {tuple(point) for point in observed.points.tolist()}
+    assert len(rows) == 100
+    assert {tuple(PLANE.to_unit(t.parameters).tolist()) for t in [*best, *trials[-40:]]} <= rows
 
 
 @pytest.mark.slow
