@@ -31,7 +31,7 @@ from katib.core.experiment import (
     Verdict,
 )
 from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy
-from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Parameter, Real, SearchSpace
+from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
 
 T = TypeVar("T")
@@ -183,5 +183,3 @@ TRIAL = _record(
 )
 MEASUREMENT = _record(Measurement)
 EVENT = _record(Event)
-
-__all__ = ["DEFINITION", "EVENT", "MEASUREMENT", "STATUS", "TRIAL", "Codec", "Parameter", "Record"]
