@@ -142,15 +142,13 @@ class Controller:
             return None
         for number, stop in step.stop.items():
             trial = session.history.trials[number]
-            pending = trial.state is TrialState.PENDING
-            session.put(kill_pending(trial, stop, now) if pending else replace(trial, stop=stop))
-            if pending and (number, trial.attempt) in session.launched:
-                session.parts.runner.stop(attempt_id(session.key, trial), grace=0.0)
+            launched = (number, trial.attempt) in session.launched
+            session.put(replace(trial, stop=stop) if launched else kill_pending(trial, stop, now))
         created = propose(session, step.ask, now) if step.ask else []
         session.summarize()
         session.commit(self._store)
-        started = self._start(session, [*step.start, *(trial.number for trial in created)])
         self._stop_marked(session)
+        started = self._start(session, [*step.start, *(trial.number for trial in created)])
         self._release(session)
         stuck = bool(session.error) or (session.exhausted and not session.history.active)
         return 0.0 if busy or started or step.stop or stuck else IDLE_SECONDS
@@ -168,7 +166,8 @@ class Controller:
                 session.adopt(experiment)
 
     def _start(self, session: Session, numbers: list[int]) -> bool:
-        """Give committed trials to the runner. Returns whether any was new to it."""
+        """Give committed trials to the runner. Returns whether any was new to it. One that cannot be started for now
+        is tried again at the next look, and the experiment says why it waits."""
         any_new = False
         for number in numbers:
             trial = session.history.trials[number]
@@ -182,6 +181,11 @@ class Controller:
                 failed = replace(trial, state=TrialState.FAILED, failure=FailureClass.USER_ERROR, reason=str(error))
                 session.put(replace(failed, finished=self._clock()))
                 session.log(self._clock(), "Warning", "TrialFailed", str(error), trial)
+            except RetryableError as error:
+                session.status = replace(session.status, waiting=str(error))
+                return False
+        if any_new and not session.patience.retries:
+            session.status = replace(session.status, waiting="")
         return any_new
 
     def _attempt(self, session: Session, trial: Trial) -> Attempt:

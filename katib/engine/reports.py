@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from katib.core.errors import AlgorithmError, KatibError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Stop, Trial, TrialState
 from katib.engine.progress import collect, finish, report
@@ -24,7 +23,7 @@ def take_reports(session: Session, now: float) -> bool:
 
 
 def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
-    if _says_nothing(trial, update):
+    if _was_never_started(session, trial, update) or _says_nothing(trial, update):
         return
     parts, objective = session.parts, session.experiment.spec.objective
     collection = collect(trial, update, parts.collector)
@@ -43,6 +42,18 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
         _stop_early(session, after, now)
 
 
+def _was_never_started(session: Session, trial: Trial, update: Update) -> bool:
+    """Whether an attempt that an earlier owner may have started is unknown to the runner, so that it can still be
+    started; one whose end was decided meanwhile has it now."""
+    run = (trial.number, trial.attempt)
+    if run in session.sought:
+        session.sought.discard(run)
+        if update.phase is Phase.LOST and trial.stop is None:
+            return True
+        session.launched.add(run)
+    return False
+
+
 def _says_nothing(trial: Trial, update: Update) -> bool:
     """Whether the update only repeats what is known: the common case, so it is settled without any work."""
     if update.chunks or update.measurements or update.phase.ended:
@@ -53,16 +64,16 @@ def _says_nothing(trial: Trial, update: Update) -> bool:
 
 
 def _stop_early(session: Session, trial: Trial, now: float) -> None:
-    """Ask the stopper; its decision is committed together with the report it was made on."""
+    """Ask the stopper; its decision is committed together with the report it was made on. Its failure ends the search
+    with its text, as an algorithm's does."""
     stopper = session.parts.stopper
     if stopper is None:
         return
     try:
         reason = stopper.reason_to_stop(trial, session.history)
-    except KatibError:
-        raise
     except Exception as error:
-        raise AlgorithmError(f"early stopping failed: {type(error).__name__}: {error}") from error
+        session.error = f"early stopping failed: {type(error).__name__}: {error}"
+        return
     if reason:
         session.put(replace(trial, stop=Stop(TrialState.EARLY_STOPPED, reason)))
 

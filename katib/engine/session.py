@@ -66,6 +66,8 @@ class Session:
         # started were given to a runner by an earlier owner; it finds their attempts again by name.
         self.launched = {(t.number, t.attempt) for t in history.active.values() if t.started is not None}
         self.stopping: set[tuple[int, int]] = set()
+        # Those that an earlier owner may have given to the runner just before it died; the runner knows.
+        self.sought = {(t.number, t.attempt) for t in history.active.values() if t.started is None}
         self.releases: list[AttemptId] = []  # checkpoints that nothing will continue from
         self._changes: list[TrialChange] = []
         self._slots: dict[tuple[int, int], int] = {}
@@ -121,11 +123,11 @@ class Session:
         self._events.append(Event(time, type, reason, message, trial.name if trial else ""))
 
     def running_attempts(self) -> dict[AttemptId, Trial]:
-        """Active trials whose attempts were given to the runner."""
+        """Active trials whose attempts were given to the runner, or may have been."""
         return {
             attempt_id(self.key, trial): trial
             for trial in self.history.active.values()
-            if (trial.number, trial.attempt) in self.launched
+            if (run := (trial.number, trial.attempt)) in self.launched or run in self.sought
         }
 
     def summarize(self) -> None:
