@@ -150,9 +150,13 @@ def _render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
 
 @contextmanager
 def suggestion_process() -> Iterator[str]:
-    """Start a suggestion service as a process of its own on a free port of this machine; yields ``HOST:PORT``."""
-    command = [sys.executable, "-m", "suggestion_service", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    """Start a suggestion service as a process of its own on a free port of this machine; yields ``HOST:PORT``.
+
+    It ends with this process, however that ends: its standard input is a pipe that closes then.
+    """
+    command = [sys.executable, "-m", "suggestion_service", "--port", "0", "--until-eof"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
     try:
         line = process.stdout.readline() if process.stdout else ""
         if " on " not in line:

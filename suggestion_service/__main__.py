@@ -16,10 +16,11 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=6789, help="0 picks a free one (default: %(default)s)")
     parser.add_argument("--insecure", action="store_true", help="allow addresses that other machines can reach")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input does")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        run(arguments.host, arguments.port, arguments.insecure)
+        run(arguments.host, arguments.port, arguments.insecure, sys.stdin.fileno() if arguments.until_eof else None)
     except KatibError as error:
         sys.stderr.write(f"{error}\n")
         return 1

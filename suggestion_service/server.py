@@ -7,6 +7,7 @@ kept between calls are algorithm objects, which saves building them again and ch
 from __future__ import annotations
 
 import ipaddress
+import os
 import signal
 import sys
 import threading
@@ -167,8 +168,12 @@ def serve(
     return Server(server, port, health_servicer)
 
 
-def run(host: str = "127.0.0.1", port: int = 6789, insecure: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; prints one line when ready. Must be called by the main thread."""
+def run(host: str = "127.0.0.1", port: int = 6789, insecure: bool = False, lifeline: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; prints one line when ready. Must be called by the main thread.
+
+    lifeline: file descriptor at whose end the service ends too. The other end of a pipe closes with the process that
+    holds it, however that dies, so a service that another process started for itself does not outlive it.
+    """
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -176,8 +181,16 @@ def run(host: str = "127.0.0.1", port: int = 6789, insecure: bool = False) -> No
     server = serve(f"{name}:{port}", insecure=insecure)
     sys.stdout.write(f"suggestion service listening on {name}:{server.port}\n")
     sys.stdout.flush()
+    if lifeline is not None:
+        threading.Thread(target=_watch, args=(lifeline, ended), name="lifeline", daemon=True).start()
     ended.wait()
     server.stop()
+
+
+def _watch(lifeline: int, ended: threading.Event) -> None:
+    while os.read(lifeline, 4096):
+        pass
+    ended.set()
 
 
 def is_loopback(address: str) -> bool:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from katib.core.errors import UnavailableError
@@ -35,6 +36,13 @@ def suggest_when_back(algorithm, history, count):
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+def lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.parametrize("name", ["random", "hyperband"])
@@ -67,6 +75,21 @@ def test_it_ends_in_order_when_asked_to(process, number):
     served.send_signal(number)
 
     assert served.wait(timeout=20) == 0
+
+
+def test_it_ends_with_the_process_that_holds_its_lifeline():
+    owner = (
+        "import os, subprocess, sys; "
+        "served = subprocess.Popen([sys.executable, '-m', 'suggestion_service', '--port', '0', '--until-eof'], "
+        "stdin=subprocess.PIPE, stdout=subprocess.PIPE); "
+        "served.stdout.readline(); print(served.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    pid = int(subprocess.run([sys.executable, "-c", owner], cwd=ROOT, capture_output=True, text=True).stdout)
+
+    end = time.monotonic() + 20
+    while lives(pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_taken_port_ends_it_with_one_line(process):
