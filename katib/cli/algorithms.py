@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from algorithms import ALGORITHMS, STOPPERS, settings_of
 from algorithms.settings import SettingInfo
-from katib.cli.main import OK
+from katib.cli.exits import OK
 from katib.cli.output import print_object, print_table
 from katib.cli.workshop import output_option
+from katib.core.errors import MissingExtraError
 from katib.core.naming import load
 
-Rows = list[tuple[str, ...]]
+KINDS = {"search": ALGORITHMS, "early stopping": STOPPERS}
 
 
 @click.command(short_help="List algorithms, or the settings of one")
@@ -19,17 +22,30 @@ Rows = list[tuple[str, ...]]
 @output_option("table", "json", "yaml")
 def algorithms(name: str | None, output: str) -> int:
     """List search algorithms and early-stopping rules; with NAME, its settings: type, default, range."""
-    if name is not None:
-        return _show(("SETTING", "TYPE", "DEFAULT", "ALLOWED", "ABOUT"), [_row(s) for s in settings_of(name)], output)
-    rows: Rows = []
-    for kind, table in (("search", ALGORITHMS), ("early stopping", STOPPERS)):
-        rows += [(known, kind, _about(known)) for known in sorted(table)]
-    return _show(("NAME", "KIND", "ABOUT"), rows, output)
+    if name is None:
+        found = [_summary(known, kind) for kind, table in KINDS.items() for known in sorted(table)]
+        if output == "table":
+            print_table(("NAME", "KIND", "ABOUT"), [tuple(entry.values()) for entry in found])
+            return OK
+        print_object(found, output)
+        return OK
+    settings = [_setting(info) for info in settings_of(name)]
+    if output != "table":
+        print_object(settings, output)
+        return OK
+    click.echo(f"{name}: {_about(name)}\n")
+    if settings:
+        print_table(("SETTING", "TYPE", "DEFAULT", "ALLOWED", "ABOUT"), [_row(setting) for setting in settings])
+    else:
+        click.echo("It has no settings.")
+    return OK
 
 
-def _row(setting: SettingInfo) -> tuple[str, ...]:
-    default = "required" if setting.required else "" if setting.default is None else str(setting.default)
-    return setting.name, setting.type.__name__, default, setting.expected, setting.help
+def _summary(name: str, kind: str) -> dict[str, str]:
+    try:
+        return {"name": name, "kind": kind, "about": _about(name)}
+    except MissingExtraError as error:
+        return {"name": name, "kind": kind, "about": str(error)}
 
 
 def _about(name: str) -> str:
@@ -38,10 +54,18 @@ def _about(name: str) -> str:
     return " ".join((found.__doc__ or "").split("\n\n")[0].split())
 
 
-def _show(header: tuple[str, ...], rows: Rows, output: str) -> int:
-    if output == "table":
-        print_table(header, rows)
-    else:
-        keys = [column.lower() for column in header]
-        print_object([dict(zip(keys, row, strict=True)) for row in rows], output)
-    return OK
+def _setting(info: SettingInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "type": info.type.__name__,
+        "required": info.required,
+        "default": info.default,
+        "allowed": info.expected,
+        "about": info.help,
+    }
+
+
+def _row(setting: dict[str, Any]) -> tuple[str, ...]:
+    default = "" if setting["default"] is None else str(setting["default"])
+    shown = "required" if setting["required"] else default
+    return setting["name"], setting["type"], shown, setting["allowed"], setting["about"]

@@ -4,16 +4,16 @@ only, so it is as quick with 100,000 trials as with ten."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
-from katib.cli.main import NOT_FOUND, OK
-from katib.cli.output import age, duration, number, parameters, print_object
-from katib.cli.report import attempt_folder, best_report, end_line, rerun_command
+from katib.cli.exits import NOT_FOUND, OK
+from katib.cli.output import TablePrinter, age, duration, number, parameters, print_object
+from katib.cli.report import attempt_folder, best_report, end_line, parameter_rows, rerun_command
 from katib.cli.workshop import (
-    KINDS,
-    experiment_of,
+    find_experiment,
+    find_trial,
     namespace_option,
     open_workshop,
     output_option,
@@ -24,11 +24,13 @@ from katib.compose import Workshop
 from katib.core.changes import Event
 from katib.core.errors import NotFoundError
 from katib.core.experiment import Component, Experiment
+from katib.core.ports import Store
 from katib.core.trial import Key, Trial
 from katib.resources.projection import condition_of, trial_resource
 
 NEWEST = 10
-RECENT_SEQS = 200  # enough commit order to hold the newest trials
+FIRST_LOOK = 200  # of the commit order, from its end; further back if too few trials are found there
+TRIAL_EVENTS = 1000  # newest events of an experiment that a trial's are looked for in
 
 
 @click.command(short_help="Show an experiment or a trial in detail")
@@ -37,42 +39,58 @@ RECENT_SEQS = 200  # enough commit order to hold the newest trials
 @store_option
 def describe(words: tuple[str, ...], namespace: str, store: str) -> int:
     """Show the experiment (or trial) NAME: what it is, how it stands, what happened to it."""
-    kind, name = split_name(words, KINDS, default="")
+    kind, name = split_name(words)
     with open_workshop(store) as workshop:
         if kind != "trial":
             try:
-                return _experiment(workshop, workshop.store.get(Key(namespace, name)))
+                return _experiment(workshop, find_experiment(workshop.store, Key(namespace, name)))
             except NotFoundError:
-                if kind:
+                if kind or not _is_trial(workshop.store, namespace, name):
                     raise
-        key = experiment_of(name, namespace)
-        return _trial(workshop, workshop.store.get(key), workshop.store.trial(key, name))
+        return _trial(workshop, *find_trial(workshop.store, namespace, name))
 
 
 @click.command(short_help="Show the best trial, and the command that runs it again")
-@click.argument("name")
+@click.argument("words", nargs=-1, required=True, metavar="[experiment] NAME")
 @namespace_option
 @output_option("table", "json", "yaml")
 @store_option
-def best(name: str, namespace: str, output: str, store: str) -> int:
+def best(words: tuple[str, ...], namespace: str, output: str, store: str) -> int:
     """Show the best trial of the experiment NAME so far. Exit status 3 if there is none yet."""
+    kind, name = split_name(words, default="experiment")
+    if kind != "experiment":
+        raise click.UsageError(f"experiments have a best trial, got {kind} {name!r}")
     with open_workshop(store) as workshop:
-        experiment = workshop.store.get(Key(namespace, name))
+        experiment = find_experiment(workshop.store, Key(namespace, name))
+        if experiment.status.best is None:
+            click.echo(best_report(workshop, experiment), err=True)
+            return NOT_FOUND
         if output == "table":
-            click.echo(best_report(workshop, experiment), nl=False)
-        elif experiment.status.best is not None:
+            click.echo(best_report(workshop, experiment))
+        else:
             trial = workshop.store.trial(experiment.key, experiment.status.best_name)
             print_object(trial_resource(experiment, trial), output)
-        return OK if experiment.status.best is not None else NOT_FOUND
+        return OK
+
+
+def _is_trial(store: Store, namespace: str, name: str) -> bool:
+    try:
+        find_trial(store, namespace, name)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _experiment(workshop: Workshop, experiment: Experiment) -> int:
     spec, status, budget = experiment.spec, experiment.status, experiment.budget
     condition, _ = condition_of(experiment)
     goal = f", goal {spec.objective.goal:g}" if spec.objective.goal is not None else ""
+    failures = "any number" if budget.max_failed is None else str(budget.max_failed)
+    limit = f"{budget.max_trials} trials" if budget.max_trials is not None else "no limit of trials"
     _fields(
         ("Name", experiment.key.name),
         ("Namespace", experiment.key.namespace),
+        ("Labels", " ".join(f"{name}={value}" for name, value in spec.labels.items())),
         ("Age", age(experiment.created)),
         ("Status", f"{condition}{f': {status.message}' if status.message else ''}"),
         ("Waiting", status.waiting),
@@ -80,51 +98,72 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
         ("Algorithm", _component(spec.algorithm)),
         ("Early stopping", _component(spec.stopper) if spec.stopper else ""),
         ("Seed", str(spec.seed)),
-        ("Budget", f"{budget.max_trials or 'no limit of'} trials, {budget.parallel} in parallel, "
-                   f"{'any number' if budget.max_failed is None else budget.max_failed} may fail"),
+        ("Budget", f"{limit}, {budget.parallel} in parallel, {failures} may fail"),
         ("Trials", ", ".join(f"{count} {state.value}" for state, count in status.counts.items() if count) or "none"),
-    )  # fmt: skip
-    if status.verdict is None:
-        click.echo(end_line(experiment).strip() if status.stopped else "")
-    click.echo(best_report(workshop, experiment))
-    recent = workshop.store.trials(experiment.key, since=max(0, experiment.seq - RECENT_SEQS))
-    click.echo("Newest trials:")
-    for trial in sorted(recent, key=lambda t: t.number)[-NEWEST:]:
-        value = number(spec.objective.value(trial.observation))
-        click.echo(f"  {trial.name}  {trial.state.value:<12} {value:>10}  {parameters(trial)}  {trial.reason}".rstrip())
+    )
+    if status.verdict is None and status.stopped:
+        click.echo(f"\n{end_line(experiment)}")
+    click.echo(f"\n{best_report(workshop, experiment)}")
+    _newest(experiment, _newest_trials(workshop.store, experiment))
     _events(workshop.store.events(experiment.key, limit=NEWEST))
     return OK
 
 
+def _newest_trials(store: Store, experiment: Experiment) -> list[Trial]:
+    """The last trials in order of number, among those whose records changed last."""
+    wanted, window = min(NEWEST, sum(experiment.status.counts.values())), FIRST_LOOK
+    while True:
+        since = max(0, experiment.seq - window)
+        recent = store.trials(experiment.key, since=since)
+        if len(recent) >= wanted or since == 0:
+            return sorted(recent, key=lambda trial: trial.number)[-NEWEST:]
+        window *= 8
+
+
+def _newest(experiment: Experiment, trials: Sequence[Trial]) -> None:
+    if trials:
+        click.echo("\nNewest trials:")
+        value = experiment.spec.objective.value
+        TablePrinter().print(
+            [(f"  {t.name}", t.state.value, number(value(t.observation)), parameters(t), t.reason) for t in trials]
+        )
+
+
 def _trial(workshop: Workshop, experiment: Experiment, trial: Trial) -> int:
-    ran = None
-    if trial.started is not None:
-        ran = (trial.finished or time.time()) - trial.started
-    parent = "" if trial.parent is None else f"trial number {trial.parent}"
+    ran = "" if trial.started is None else duration((trial.finished or time.time()) - trial.started)
+    folder = attempt_folder(workshop, experiment, trial)
     _fields(
         ("Name", trial.name),
+        ("Namespace", experiment.key.namespace),
         ("Experiment", experiment.key.name),
         ("Number", str(trial.number)),
         ("Status", f"{trial.state.value}{f': {trial.reason}' if trial.reason else ''}"),
         ("Failure class", trial.failure.value if trial.failure else ""),
         ("Attempt", str(trial.attempt)),
-        ("Continues", parent),
+        ("Continues", "" if trial.parent is None else f"trial number {trial.parent}"),
         ("Age", age(trial.created)),
-        ("Ran for", duration(ran) if ran is not None else ""),
-        ("Parameters", parameters(trial)),
+        ("Ran for", ran),
         ("Labels", " ".join(f"{name}={value}" for name, value in trial.labels.items())),
-        ("Files", str(attempt_folder(workshop, experiment, trial))),
-        ("Run again", rerun_command(experiment, trial)),
+        ("Files", str(folder) if folder.is_dir() else ""),
     )
-    click.echo("Metrics:")
-    for metric, summary in trial.observation.items():
-        texts = (number(summary.minimum), number(summary.maximum), number(summary.latest) or summary.latest_text)
-        click.echo(f"  {metric}: min {texts[0]}, max {texts[1]}, latest {texts[2]}, {summary.count} reports")
+    click.echo("\nParameters:")
+    TablePrinter().print([(f"  {name}", value) for name, value in parameter_rows(experiment, trial)])
+    click.echo("\nMetrics:")
+    TablePrinter().print([("  NAME", "MIN", "MAX", "LATEST", "REPORTS"), *_metrics(trial)])
     if trial.message:
-        click.echo("Last output:")
+        click.echo("\nLast output:")
         click.echo("\n".join(f"  {line}" for line in trial.message.splitlines()))
-    _events(event for event in workshop.store.events(experiment.key, limit=1000) if event.trial == trial.name)
+    if command := rerun_command(experiment, trial):
+        click.echo(f"\nRun it again:\n  {command}")
+    _events(e for e in workshop.store.events(experiment.key, limit=TRIAL_EVENTS) if e.trial == trial.name)
     return OK
+
+
+def _metrics(trial: Trial) -> list[tuple[str, ...]]:
+    return [
+        (f"  {metric}", number(s.minimum), number(s.maximum), number(s.latest) or s.latest_text, str(s.count))
+        for metric, s in trial.observation.items()
+    ]
 
 
 def _fields(*fields: tuple[str, str]) -> None:
@@ -134,10 +173,10 @@ def _fields(*fields: tuple[str, str]) -> None:
 
 
 def _events(events: Iterable[Event]) -> None:
-    lines = [f"  {age(e.time):>6}  {e.type:<8} {e.reason}  {e.trial}  {e.message}".rstrip() for e in events]
-    if lines:
-        click.echo("Events:")
-        click.echo("\n".join(lines))
+    rows = [(f"  {age(e.time)}", e.type, e.reason, " ".join(filter(None, (e.trial, e.message)))) for e in events]
+    if rows:
+        click.echo("\nEvents:")
+        TablePrinter().print([("  AGE", "TYPE", "REASON", "MESSAGE"), *rows])
 
 
 def _component(component: Component) -> str:

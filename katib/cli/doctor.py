@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import click
 
-from katib.cli.main import FAILED, OK
+from katib.cli.exits import FAILED, OK
 from katib.cli.workshop import open_workshop, store_option
 from katib.compose import default_home
 from katib.core.errors import KatibError

@@ -8,17 +8,24 @@ from typing import Any
 
 import click
 
-from katib.cli.main import OK
-from katib.cli.output import age, latest, number, parameters, print_object, print_table
-from katib.cli.workshop import KINDS, experiment_of, namespace_option, open_workshop, output_option, store_option
+from katib.cli.columns import Columns, Item
+from katib.cli.exits import OK
+from katib.cli.output import TablePrinter, print_object, print_table
+from katib.cli.workshop import (
+    find_experiment,
+    find_trial,
+    kind_of,
+    namespace_option,
+    open_workshop,
+    output_option,
+    store_option,
+)
 from katib.core.changes import Touched
 from katib.core.errors import NotFoundError
 from katib.core.experiment import Experiment
 from katib.core.ports import Store
 from katib.core.trial import Key, Trial
-from katib.engine.plan import Tally
 from katib.resources.projection import (
-    condition_of,
     experiment_resource,
     list_resource,
     resource_name,
@@ -27,18 +34,6 @@ from katib.resources.projection import (
 )
 
 WATCH_SECONDS = 3600.0
-TRUE = "True"  # Katib's tables show an object's newest condition, which is always one that holds
-HEADERS = {
-    "experiment": ("NAME", "TYPE", "STATUS", "AGE"),
-    "trial": ("NAME", "TYPE", "STATUS", "AGE"),
-    "suggestion": ("NAME", "TYPE", "STATUS", "REQUESTED", "ASSIGNED", "AGE"),
-}
-WIDE = {
-    "experiment": ("TRIALS", "FAILED", "BEST", "OBJECTIVE", "ALGORITHM"),
-    "trial": ("LATEST", "VALUE", "ATTEMPT", "PARAMETERS", "REASON"),
-    "suggestion": ("ALGORITHM",),
-}
-Item = tuple[Experiment, Trial | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +58,11 @@ class Query:
         """The key of the experiment that has the name asked for."""
         return Key(self.namespace, self.name or "")
 
+    @property
+    def columns(self) -> Columns:
+        """What a table shows."""
+        return Columns(self.kind, wide=self.output == "wide", namespaces=self.all_namespaces)
+
 
 @click.command(short_help="List experiments, trials or suggestions")
 @click.argument("kind", metavar="experiments|trials|suggestions")
@@ -75,40 +75,35 @@ class Query:
 def get(kind: str, name: str | None, **flags: Any) -> int:
     """List objects, or show one.
 
-    For trials, NAME is an experiment (all its trials) or a trial. KIND/NAME works too.
+    For trials, NAME is an experiment (all its trials) or a trial. KIND/NAME works too, and so do kubectl's other
+    spellings of a kind.
     """
     kind, _, inline_name = kind.partition("/")
-    singular = KINDS.get(kind.lower())
-    if singular is None:
-        raise click.UsageError(f"got {kind!r}, expected one of experiments, trials, suggestions")
-    query = Query(singular, name or inline_name or None, **flags)
+    query = Query(kind_of(kind), name or inline_name or None, **flags)
+    if query.all_namespaces and query.name:
+        raise click.UsageError("a NAME cannot be looked up across all namespaces; use -n NAMESPACE")
     with open_workshop(query.store) as workshop:
-        items = _find(workshop.store, query)
-        _print(workshop.store, query, items, single=_is_single(query, items))
+        store = workshop.store
+        since = max((e.revision for e in _all(store, None)), default=0) if query.watch else 0
+        items = _find(store, query)
         if query.watch:
-            _watch(workshop.store, query)
+            _watch(store, query, items, since)
+        else:
+            _print(store, query, items)
     return OK
-
-
-def _is_single(query: Query, items: Sequence[Item]) -> bool:
-    """Whether the answer is one object rather than a List of them."""
-    if query.name is None:
-        return False
-    return query.kind != "trial" or (len(items) == 1 and items[0][1] is not None and items[0][1].name == query.name)
 
 
 def _find(store: Store, query: Query) -> list[Item]:
     """What was asked for. Raises NotFoundError if a name was given and nothing has it."""
     if query.kind != "trial":
-        experiments = [store.get(query.key)] if query.name else list(_all(store, query.scope))
+        experiments = [find_experiment(store, query.key)] if query.name else list(_all(store, query.scope))
         return [(experiment, None) for experiment in experiments]
     if query.name is None:
         return [(e, t) for e in _all(store, query.scope) for t in _by_number(store, e)]
     try:
         experiment = store.get(query.key)
     except NotFoundError:
-        key = experiment_of(query.name, query.namespace)
-        return [(store.get(key), store.trial(key, query.name))]
+        return [find_trial(store, query.namespace, query.name)]
     return [(experiment, trial) for trial in _by_number(store, experiment)]
 
 
@@ -125,19 +120,28 @@ def _by_number(store: Store, experiment: Experiment) -> list[Trial]:
     return sorted(store.trials(experiment.key), key=lambda trial: trial.number)
 
 
-def _print(store: Store, query: Query, items: Sequence[Item], *, single: bool) -> None:
-    kind = query.kind
-    if query.output == "name":
-        for experiment, trial in items:
-            click.echo(resource_name(kind, trial.name if trial else experiment.key.name))
-    elif query.output in ("json", "yaml"):
-        resources = [_resource(store, kind, item) for item in items]
-        print_object(resources[0] if single else list_resource(kind, resources), query.output)
+def _print(store: Store, query: Query, items: Sequence[Item]) -> None:
+    if query.output in ("json", "yaml"):
+        resources = [_resource(store, query.kind, item) for item in items]
+        kind = query.kind.capitalize()
+        print_object(resources[0] if _is_single(query, items) else list_resource(kind, resources), query.output)
+    elif query.output == "name":
+        for item in items:
+            click.echo(_name(query, item))
     elif not items:
-        click.echo(f"no {kind}s found", err=True)
+        where = "any namespace" if query.all_namespaces else f"namespace {query.namespace!r}"
+        place = f"experiment {query.name!r}" if query.name else where
+        click.echo(f"no {query.kind}s found in {place}", err=True)
     else:
-        wide = query.output == "wide"
-        print_table(HEADERS[kind] + (WIDE[kind] if wide else ()), [_row(kind, item, wide=wide) for item in items])
+        columns = query.columns
+        print_table(columns.header, [columns.row(item) for item in items])
+
+
+def _is_single(query: Query, items: Sequence[Item]) -> bool:
+    """Whether the answer is one object rather than a List of them."""
+    if query.name is None:
+        return False
+    return query.kind != "trial" or any(trial is not None and trial.name == query.name for _, trial in items)
 
 
 def _resource(store: Store, kind: str, item: Item) -> dict[str, Any]:
@@ -148,63 +152,65 @@ def _resource(store: Store, kind: str, item: Item) -> dict[str, Any]:
     return (experiment_resource if kind == "experiment" else suggestion_resource)(experiment, trials)
 
 
-def _row(kind: str, item: Item, *, wide: bool) -> list[str]:
+def _name(query: Query, item: Item) -> str:
     experiment, trial = item
-    if trial is not None:
-        return _trial_row(experiment, trial, wide=wide)
-    condition, _ = condition_of(experiment)
-    name, old = experiment.key.name, age(experiment.created)
-    counts = experiment.status.counts
-    if kind == "suggestion":
-        total = str(sum(counts.values()))
-        return [name, condition, TRUE, total, total, old, *([experiment.spec.algorithm.name] if wide else [])]
-    row = [name, condition, TRUE, old]
-    if wide:
-        limit = experiment.budget.max_trials
-        tally = Tally(counts)
-        row += [
-            f"{tally.completed}/{limit}" if limit is not None else str(tally.completed),
-            str(tally.failed),
-            number(experiment.status.best_value),
-            f"{experiment.spec.objective.direction.value} {experiment.spec.objective.metric}",
-            experiment.spec.algorithm.name,
-        ]
-    return row
+    return resource_name(query.kind, trial.name if trial else experiment.key.name)
 
 
-def _trial_row(experiment: Experiment, trial: Trial, *, wide: bool) -> list[str]:
-    objective = experiment.spec.objective
-    row = [trial.name, trial.state.value, TRUE, age(trial.created)]
-    if wide:
-        row += [
-            number(latest(objective, trial)),
-            number(objective.value(trial.observation)),
-            str(trial.attempt),
-            parameters(trial),
-            trial.reason,
-        ]
-    return row
-
-
-def _watch(store: Store, query: Query) -> None:
-    """Print a row for each change, until interrupted."""
-    since = max((touched.revision for touched in store.changes(0)), default=0)
+def _watch(store: Store, query: Query, items: Sequence[Item], since: int) -> None:
+    """Print the objects, and then each one again whenever it changes, until interrupted."""
+    rows = _ChangedRows(query.columns)
     while True:
-        for touched in store.changes(since, timeout=WATCH_SECONDS):
-            since = touched.revision
-            if touched.deleted or not _concerns(query, touched):
-                continue
-            experiment = store.get(touched.key)
-            item = (experiment, store.trial(touched.key, touched.trial) if touched.trial else None)
-            if query.output in ("table", "wide"):
-                click.echo("   ".join(_row(query.kind, item, wide=query.output == "wide")))
-            else:
-                _print(store, query, [item], single=True)
+        if query.output in ("table", "wide"):
+            rows.print(items)
+        else:
+            for item in items:
+                _print_alone(store, query, item)
+        touched = store.changes(since, timeout=WATCH_SECONDS)
+        since = max((each.revision for each in touched), default=since)
+        items = [item for each in touched for item in _touched(store, query, each)]
 
 
-def _concerns(query: Query, touched: Touched) -> bool:
-    if query.scope is not None and touched.key.namespace != query.scope:
-        return False
+class _ChangedRows:
+    """Prints the rows of a watch: those whose cells, but for the age, are not as they were printed last."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._table = TablePrinter()
+        self._header = [columns.header]
+        self._shown: dict[tuple[Key, str], tuple[str, ...]] = {}
+
+    def print(self, items: Sequence[Item]) -> None:
+        """Print what is new of ``items``, the header first."""
+        rows = []
+        for experiment, trial in items:
+            row = self._columns.row((experiment, trial))
+            place, cells = (experiment.key, trial.name if trial else ""), self._columns.without_age(row)
+            if self._shown.get(place) != cells:
+                self._shown[place] = cells
+                rows.append(row)
+        self._table.print([*self._header, *rows])
+        self._header = []
+
+
+def _print_alone(store: Store, query: Query, item: Item) -> None:
+    if query.output == "name":
+        click.echo(_name(query, item))
+    else:
+        if query.output == "yaml":
+            click.echo("---")
+        print_object(_resource(store, query.kind, item), query.output)
+
+
+def _touched(store: Store, query: Query, touched: Touched) -> list[Item]:
+    """The object of a change that was asked for; none if it is another one, or gone."""
+    if touched.deleted or query.scope not in (None, touched.key.namespace):
+        return []
     if bool(touched.trial) != (query.kind == "trial"):
-        return False
-    return query.name is None or query.name in (touched.key.name, touched.trial)
+        return []
+    if query.name is not None and query.name not in (touched.key.name, touched.trial):
+        return []
+    try:
+        return [(store.get(touched.key), store.trial(touched.key, touched.trial) if touched.trial else None)]
+    except NotFoundError:
+        return []

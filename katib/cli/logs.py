@@ -7,9 +7,10 @@ import time
 
 import click
 
-from katib.cli.main import OK
-from katib.cli.workshop import experiment_of, namespace_option, open_workshop, store_option
-from katib.core.ports import LogReader
+from katib.cli.exits import OK
+from katib.cli.workshop import find_trial, namespace_option, open_workshop, split_name, store_option
+from katib.core.errors import NotFoundError
+from katib.core.ports import LogReader, Store
 from katib.core.trial import AttemptId
 
 CHUNK = 1 << 16
@@ -17,24 +18,42 @@ POLL_SECONDS = 0.2
 
 
 @click.command(short_help="Print what a trial printed")
-@click.argument("trial")
+@click.argument("words", nargs=-1, required=True, metavar="[trial] NAME")
 @namespace_option
 @click.option("-f", "--follow", is_flag=True, help="Go on until the trial ends")
-@click.option("--attempt", type=click.IntRange(min=1), help="An earlier run of the trial [default: the newest]")
+@click.option("--attempt", type=click.IntRange(min=1), help="An earlier run of the trial  [default: the newest]")
 @store_option
-def logs(trial: str, namespace: str, follow: bool, attempt: int | None, store: str) -> int:
-    """Print the output of TRIAL (standard output and error, as it wrote them)."""
+def logs(words: tuple[str, ...], namespace: str, follow: bool, attempt: int | None, store: str) -> int:
+    """Print the output of the trial NAME (standard output and error, as it wrote them)."""
+    kind, name = split_name(words, default="trial")
+    if kind != "trial":
+        raise click.UsageError(f"trials have logs, got {kind} {name!r}; see: katib get trials {name}")
     with open_workshop(store) as workshop:
-        key = experiment_of(trial, namespace)
-        record = workshop.store.trial(key, trial)
-        id = AttemptId(key, trial, attempt or record.attempt)
-        reader, offset = workshop.log_reader(), 0
-        while True:
-            finished = workshop.store.trial(key, trial).state.finished if follow else True
-            offset = _copy(reader, id, offset)
-            if finished:
-                return OK
-            time.sleep(POLL_SECONDS)
+        experiment, trial = find_trial(workshop.store, namespace, name)
+        if attempt is not None and attempt > trial.attempt:
+            raise NotFoundError(f"trial {name!r} has no attempt {attempt}; its newest one is {trial.attempt}")
+        id = AttemptId(experiment.key, name, attempt or trial.attempt)
+        _print(workshop.log_reader(), id, workshop.store if follow else None)
+    return OK
+
+
+def _print(reader: LogReader, id: AttemptId, follow: Store | None) -> None:
+    """Print what there is; with a store to ``follow`` the trial in, go on until the attempt is over."""
+    offset = 0
+    while True:
+        over = follow is None or _is_over(follow, id)  # asked first, so that its last words are read after
+        offset = _copy(reader, id, offset)
+        if over:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _is_over(store: Store, id: AttemptId) -> bool:
+    try:
+        trial = store.trial(id.key, id.trial)
+    except NotFoundError:
+        return True
+    return trial.state.finished or trial.attempt > id.attempt
 
 
 def _copy(reader: LogReader, id: AttemptId, offset: int) -> int:

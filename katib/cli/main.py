@@ -1,27 +1,19 @@
 """The entry point. Knows every command's name and one line about it; a command's module is imported only to run it, so
-that ``katib --help`` is quick. Errors become one line each and an exit status here, nowhere else."""
+that ``katib --help`` is quick. No error leaves here as a traceback."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from katib import __version__
-from katib.core.errors import (
-    FencedError,
-    KatibError,
-    MissingExtraError,
-    NotFoundError,
-    PermanentError,
-    SpecError,
-    UnknownNameError,
-)
+from katib.cli.exits import INTERRUPTED, OK, USAGE, error_lines, exit_status
+from katib.cli.output import leave_pipe
+from katib.core.errors import UnknownNameError
 from katib.core.naming import load
-
-# Exit statuses, as documented in docs/cli.md.
-OK, FAILED, USAGE, NOT_FOUND, TIME_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 # Name -> (where the command is, one line about it), in the order of the help page.
 COMMANDS = {
@@ -68,19 +60,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="katib")
-def katib() -> None:
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+@click.version_option(__version__, prog_name="katib", message="%(prog)s %(version)s")
+@click.pass_context
+def katib(ctx: click.Context) -> None:
     """Hyperparameter tuning and architecture search that speaks Katib, from a laptop on."""
-
-
-def exit_status(error: BaseException) -> int:
-    """The exit status of an error that ended a command."""
-    if isinstance(error, NotFoundError):
-        return NOT_FOUND
-    if isinstance(error, FencedError | MissingExtraError):
-        return FAILED
-    return USAGE if isinstance(error, SpecError | UnknownNameError | PermanentError) else FAILED
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,18 +80,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        _say(_usage_lines(error))
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except KatibError as error:
-        for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
-        return exit_status(error)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output (head, less) has left; Python would complain at exit
+        leave_pipe()
         return OK
+    except Exception as error:
+        if os.environ.get("KATIB_TRACEBACK"):
+            raise
+        _say(error_lines(error))
+        return exit_status(error)
     return result if isinstance(result, int) else OK
+
+
+def _usage_lines(error: click.ClickException) -> list[str]:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = [f"see: {context.command_path} --help"] if context is not None else []
+    return [f"error: {error.format_message()}", *hint]
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(line, err=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""How answers are printed: kubectl's tables, JSON, YAML and names; ages and durations for people."""
+"""How answers are printed: kubectl's tables, JSON and YAML; ages, durations and numbers for people."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +14,29 @@ import yaml
 
 from katib.core.objective import Objective
 from katib.core.trial import Trial
+
+Row = Sequence[str]
+
+
+class TablePrinter:
+    """Prints rows in columns three spaces apart, as kubectl does. Later rows go on with the widths of earlier ones."""
+
+    def __init__(self) -> None:
+        self._widths: list[int] = []
+
+    def print(self, rows: Sequence[Row]) -> None:
+        """Print ``rows``, each with the same number of cells; the first one may be the header."""
+        for row in rows:
+            known = self._widths or [0] * len(row)
+            self._widths = [max(width, len(cell)) for width, cell in zip(known, row, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, self._widths, strict=True))
+            click.echo("   ".join(cells).rstrip())
+
+
+def print_table(header: Row, rows: Sequence[Row]) -> None:
+    """Print a table at once."""
+    TablePrinter().print([header, *rows])
 
 
 def print_object(value: Any, output: str) -> None:
@@ -22,12 +47,9 @@ def print_object(value: Any, output: str) -> None:
         click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, show_header: bool = True) -> None:
-    """Columns as wide as their widest cell, three spaces apart, as kubectl prints them."""
-    lines = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    for line in lines if show_header else lines[1:]:
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+def leave_pipe() -> None:
+    """Write into nothing from now on: the reader of standard output (head, less) has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def age(since: float | None, now: float | None = None) -> str:
@@ -36,18 +58,18 @@ def age(since: float | None, now: float | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in kubectl's short form; two units at most."""
+    """Seconds in kubectl's short form, two units at most: 119s, 2m5s, 59m, 3h20m, 30h, 4d."""
     whole = max(0, round(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if whole < 120:
         return f"{whole}s"
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if minutes < 10:
-        return f"{minutes}m{whole % 60}s"
+        return f"{minutes}m{whole % 60}s" if whole % 60 else f"{minutes}m"
     if hours < 3:
         return f"{minutes}m"
-    if hours < 48:
-        return f"{hours}h{minutes % 60}m" if hours < 8 else f"{hours}h"
-    return f"{days}d"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{hours}h" if hours < 48 else f"{days}d"
 
 
 def number(value: float | None) -> str:
@@ -61,7 +83,7 @@ def parameters(trial: Trial) -> str:
     return " ".join(f"{name}={text}" for name, text in zip(trial.parameters, texts, strict=True))
 
 
-def latest(objective: Objective, trial: Trial) -> float | None:
-    """The newest value of the objective metric."""
+def latest(objective: Objective, trial: Trial) -> str:
+    """The newest value of the objective metric; a text (a genotype) as it was reported."""
     summary = trial.observation.get(objective.metric)
-    return summary.latest if summary else None
+    return "" if summary is None else number(summary.latest) or summary.latest_text

@@ -1,4 +1,5 @@
-"""The best-trial block: parameters, metrics, and the command that runs that trial again."""
+"""How a run ends for people: a line on how the experiment stands, and the best-trial block with the command that runs
+that trial again."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from katib.cli.output import duration, number
+from katib.cli.workshop import in_namespace
 from katib.compose import Workshop
 from katib.core.errors import KatibError
 from katib.core.experiment import Experiment
@@ -13,49 +15,75 @@ from katib.core.trial import AttemptId, Trial, TrialState
 from katib.engine.plan import Tally
 from katib.resources import jobs, python_function, template
 
+Rows = list[tuple[str, ...]]
 
-def end_line(experiment: Experiment, *, interrupted: bool = False, timed_out: bool = False) -> str:
-    """One line on how the experiment stands."""
+
+def end_line(experiment: Experiment, why: str = "stopped") -> str:
+    """One line on how the experiment stands. ``why``: what ended its run, if it did not end itself."""
     status, name = experiment.status, experiment.key.name
     if status.verdict is not None:
         word = "succeeded" if status.verdict.succeeded else "failed"
         took = ""
         if status.started is not None and status.finished is not None:
             took = f" in {duration(status.finished - status.started)}"
-        return f"\nexperiment {name} {word}{took}: {status.message} ({status.verdict.value})"
+        return f"experiment {name} {word}{took}: {status.message} ({status.verdict.value})"
     completed = Tally(status.counts).completed
-    why = "time is up" if timed_out else "interrupted" if interrupted else "stopped"
-    return f"\nexperiment {name} {why} after {completed} finished trials; go on with: katib resume {name}"
+    again = f"katib resume {name}{in_namespace(experiment.key.namespace)}"
+    return f"experiment {name} {why} after {completed} finished trials; go on with: {again}"
 
 
 def best_report(workshop: Workshop, experiment: Experiment) -> str:
     """The block that ends a run; says so if there is no best trial."""
-    status, objective = experiment.status, experiment.spec.objective
-    if status.best is None:
-        return f"no best trial: {_why_none(experiment)}\n"
-    trial = workshop.store.trial(experiment.key, status.best_name)
-    lines = [f"best trial  {trial.name}  (number {trial.number}, {trial.state.value})"]
+    if experiment.status.best is None:
+        return f"no best trial: {_why_none(experiment)}"
+    trial = workshop.store.trial(experiment.key, experiment.status.best_name)
+    facts: Rows = [("seed", str(experiment.spec.seed))]
+    if (folder := attempt_folder(workshop, experiment, trial)).is_dir():
+        facts.append(("files", str(folder)))
+    sections: dict[str, Rows] = {
+        "metrics": metric_rows(experiment, trial),
+        "parameters": parameter_rows(experiment, trial),
+    }
+    width = max(len(row[0]) for rows in (*sections.values(), facts) for row in rows)
+    lines = [f"best trial {trial.name} (number {trial.number}, {trial.state.value})"]
+    for title, rows in sections.items():
+        lines += [f"  {title}", *(f"    {'  '.join([name.ljust(width), *cells])}" for name, *cells in rows)]
+    lines += [f"  {name.ljust(width + 2)}  {text}" for name, text in facts]
+    if command := rerun_command(experiment, trial):
+        lines += ["run it again:", f"  {command}"]
+    return "\n".join(lines)
+
+
+def metric_rows(experiment: Experiment, trial: Trial) -> Rows:
+    """(name, value, strategy) of the metrics that the experiment names and the trial reported."""
+    objective = experiment.spec.objective
+    rows: list[tuple[str, str, str]] = []
     for metric in objective.metrics:
         if summary := trial.observation.get(metric):
             strategy = objective.strategy(metric)
             value = summary.by(strategy)
-            lines.append(
-                f"  {metric} = {number(value) if value is not None else summary.latest_text}  ({strategy.value})"
-            )
-    width = max((len(name) for name in trial.parameters), default=0)
-    lines += [f"  {name.ljust(width)}  {_text(experiment, trial, name)}" for name in trial.parameters]
-    lines.append(f"  seed {experiment.spec.seed}")
-    lines.append(f"  files {attempt_folder(workshop, experiment, trial)}")
-    if command := rerun_command(experiment, trial):
-        lines.append(f"run it again:\n  {command}")
-    return "\n".join(lines) + "\n"
+            rows.append((metric, number(value) if value is not None else summary.latest_text, f"({strategy.value})"))
+    width = max((len(row[1]) for row in rows), default=0)
+    return [(metric, text.ljust(width), strategy) for metric, text, strategy in rows]
+
+
+def parameter_rows(experiment: Experiment, trial: Trial) -> Rows:
+    """(name, value) with all digits, as the trial got it."""
+    space = experiment.spec.space
+    return [
+        (name, space[name].format(value) if name in space else str(value)) for name, value in trial.parameters.items()
+    ]
 
 
 def rerun_command(experiment: Experiment, trial: Trial) -> str:
-    """A shell line that runs the trial's command again; empty for a trial that is no command."""
+    """A shell line that runs the trial's command or function again; empty if there is none (any more)."""
     spec = experiment.spec
-    if not spec.template.document or python_function.is_python_function(spec.template.document):
+    if not spec.template.document:
         return ""
+    if entry_point := python_function.entry_point(spec.template.document):
+        module, _, function = entry_point.partition(":")
+        call = f"from {module} import {function}; print({function}({dict(trial.parameters)!r}))"
+        return shlex.join(["python", "-c", call])
     try:
         container = jobs.primary_container(template.render(spec, trial), spec.template.primary_container)
     except KatibError:
@@ -70,14 +98,10 @@ def attempt_folder(workshop: Workshop, experiment: Experiment, trial: Trial) -> 
     return workshop.trials_folder / id.key.namespace / id.key.name / id.trial / str(id.attempt)
 
 
-def _text(experiment: Experiment, trial: Trial, name: str) -> str:
-    space, value = experiment.spec.space, trial.parameters[name]
-    return space[name].format(value) if name in space else str(value)
-
-
 def _why_none(experiment: Experiment) -> str:
     counts = experiment.status.counts
     if not sum(counts.values()):
         return "no trial has run"
     failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.METRICS_UNAVAILABLE, 0)
-    return f"{failed} trials failed or gave no metric; see: katib get trials {experiment.key.name} -o wide"
+    see = f"katib get trials {experiment.key.name}{in_namespace(experiment.key.namespace)} -o wide"
+    return f"{failed} trials failed or gave no metric; see: {see}"

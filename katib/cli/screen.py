@@ -5,6 +5,7 @@ Colours follow the terminal and ``NO_COLOR``; they only repeat what the words sa
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -13,20 +14,24 @@ from typing import Protocol
 
 import click
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from katib.cli.output import duration, latest, number, parameters
+from katib.cli.output import duration, latest, leave_pipe, number, parameters
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.trial import Trial, TrialState
 from katib.engine.summary import progress
 
-ROWS = 14  # trials shown at a time
+MOST_ROWS = 20  # trials shown at a time
+OTHER_LINES = 7  # title, header, progress, messages, and what follows the table
 REFRESH_SECONDS = 0.2
-COLORS = {
+NARROW = 90  # columns of a terminal below which only the most important ones of the table fit
+ECHO = 2  # columns left free at the right: a terminal echoes ^C there, which must not begin a new line
+STYLES = {
     TrialState.PENDING: "dim",
     TrialState.RUNNING: "cyan",
     TrialState.SUCCEEDED: "green",
@@ -35,6 +40,7 @@ COLORS = {
     TrialState.METRICS_UNAVAILABLE: "red",
     TrialState.KILLED: "magenta",
 }
+FAILURES = (TrialState.FAILED, TrialState.METRICS_UNAVAILABLE)
 
 
 class Screen(Protocol):
@@ -45,22 +51,21 @@ class Screen(Protocol):
         ...
 
     def say(self, message: str) -> None:
-        """Tell the user something."""
+        """Tell the user something; may be called by a signal handler."""
         ...
 
 
 @contextmanager
 def make_screen(experiment: Experiment, *, quiet: bool) -> Iterator[Screen]:
     """The screen that fits where standard output goes; ``quiet`` keeps it free for a document."""
+    console = Console()
     if quiet:
         yield Silence()
-    elif sys.stdout.isatty():
-        console = Console()
+    elif console.is_terminal and not console.is_dumb_terminal and sys.stdout.isatty():
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
             yield LiveTable(live)
     else:
-        click.echo(f"experiment {experiment.key.name}: {experiment.spec.algorithm.name}, {_budget(experiment)}")
-        yield Lines()
+        yield Lines(experiment)
 
 
 class Silence:
@@ -70,43 +75,56 @@ class Silence:
         """Nothing."""
 
     def say(self, message: str) -> None:
-        """To standard error."""
-        click.echo(message, err=True)
+        """To standard error, past all buffers: a signal may have come while one was written."""
+        os.write(2, f"{message}\n".encode())
 
 
-class Lines:
+class Lines(Silence):
     """One line for each trial that starts or ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         self._ended = 0
         self._running: set[tuple[int, int]] = set()
         self._waiting = ""
+        done, _ = progress(experiment)
+        _print(f"{_title(experiment)}{f', goes on after {done} trials' if done else ''}")
+        self._old = done
 
     def show(self, experiment: Experiment, history: History) -> None:
         """Print what is new."""
         for trial in history.active.values():
             if trial.state is TrialState.RUNNING and (trial.number, trial.attempt) not in self._running:
                 self._running.add((trial.number, trial.attempt))
-                self._line(trial, parameters(trial))
-        for trial in history.finished[self._ended :]:
-            self._running.discard((trial.number, trial.attempt))
-            value = history.value(trial)
-            metric = f"{experiment.spec.objective.metric}={number(value)}" if value is not None else ""
-            done, limit = progress(experiment)
-            place = f"[{done}/{limit}]" if limit else f"[{done}]"
-            self._line(trial, " ".join(filter(None, (place, metric, trial.reason))))
+                again = f"attempt {trial.attempt} " if trial.attempt > 1 else ""
+                _print_trial(trial, again + parameters(trial))
+        for count in range(max(self._ended, self._old) + 1, len(history.finished) + 1):
+            self._end(experiment, history, count)
         self._ended = len(history.finished)
         if experiment.status.waiting != self._waiting:
             self._waiting = experiment.status.waiting
             if self._waiting:
-                click.echo(f"{time.strftime('%H:%M:%S')} waiting: {self._waiting}")
+                _print(f"{time.strftime('%H:%M:%S')} waiting: {self._waiting}")
 
-    def say(self, message: str) -> None:
-        """Print it."""
-        click.echo(message)
+    def _end(self, experiment: Experiment, history: History, count: int) -> None:
+        """Print the end of the trial that was the ``count``-th to end."""
+        trial, limit = history.finished[count - 1], experiment.budget.max_trials
+        self._running.discard((trial.number, trial.attempt))
+        value = history.value(trial)
+        metric = f"{experiment.spec.objective.metric}={number(value)}" if value is not None else ""
+        place = f"[{count}/{limit}]" if limit else f"[{count}]"
+        _print_trial(trial, " ".join(filter(None, (place, metric, trial.reason))))
 
-    def _line(self, trial: Trial, text: str) -> None:
-        click.echo(f"{time.strftime('%H:%M:%S')} {trial.name} {trial.state.value} {text}".rstrip())
+
+def _print_trial(trial: Trial, text: str) -> None:
+    _print(f"{time.strftime('%H:%M:%S')} {trial.name} {trial.state.value} {text}".rstrip())
+
+
+def _print(line: str) -> None:
+    """Print it; the run goes on if nobody reads any more."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        leave_pipe()
 
 
 class LiveTable:
@@ -115,74 +133,115 @@ class LiveTable:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._drawn = 0.0
+        self._drawing = False
         self._message = ""
+        self._view: tuple[Experiment, History] | None = None
 
     def show(self, experiment: Experiment, history: History) -> None:
         """Redraw, at most a few times a second."""
-        now = time.monotonic()
-        if now - self._drawn >= REFRESH_SECONDS or experiment.status.verdict is not None:
-            self._drawn = now
-            self._live.update(self._draw(experiment, history), refresh=True)
+        self._view = experiment, history
+        over = not history.active or experiment.status.verdict is not None
+        if over or time.monotonic() - self._drawn >= REFRESH_SECONDS:
+            self._draw()
 
     def say(self, message: str) -> None:
-        """Show it below the table."""
+        """Show it below the table, at once unless it is being drawn in this moment."""
         self._message = message
+        if not self._drawing:
+            self._draw()
 
-    def _draw(self, experiment: Experiment, history: History) -> RenderableType:
-        parts: list[RenderableType] = [trial_table(experiment, history), _progress(experiment, history)]
-        for message in filter(None, (experiment.status.waiting, self._message)):
-            parts.append(Text(message, style="yellow"))
-        return Group(*parts)
+    def _draw(self) -> None:
+        if self._view is None:
+            return
+        self._drawing, self._drawn = True, time.monotonic()
+        self._live.update(self._picture(*self._view), refresh=True)
+        self._drawing = False
+
+    def _picture(self, experiment: Experiment, history: History) -> RenderableType:
+        width, height = self._live.console.size
+        rows, narrow = max(1, min(MOST_ROWS, height - OTHER_LINES)), width < NARROW
+        parts = [
+            trial_table(experiment, history, rows, narrow=narrow),
+            progress_line(experiment, history, narrow=narrow),
+        ]
+        for message in filter(None, (_last_failure(history), experiment.status.waiting, self._message)):
+            parts.append(Text(message, style="yellow", no_wrap=True, overflow="ellipsis"))
+        return Constrain(Group(*parts), width - ECHO)
 
 
-def trial_table(experiment: Experiment, history: History) -> Table:
-    """Running trials and the newest finished ones; the best is marked with a star."""
+def trial_table(experiment: Experiment, history: History, rows: int, *, narrow: bool) -> Table:
+    """Running trials and the newest finished ones, ``rows`` at most; the best is marked with a star."""
     objective, best = experiment.spec.objective, experiment.status.best
-    active = [history.active[n] for n in sorted(history.active)]
-    shown = sorted(history.finished[-max(1, ROWS - len(active)) :], key=lambda t: t.number) + active
-    title = f"{experiment.key.name}  ({experiment.spec.algorithm.name}, {objective.direction.value} {objective.metric})"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in ("TRIAL", "STATE", "PARAMETERS", "LATEST", "BEST", "TIME"):
-        right = column in ("LATEST", "BEST", "TIME")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column != "PARAMETERS")
+    active = [history.active[number] for number in sorted(history.active)][:rows]
+    shown = sorted(history.finished[-(rows - len(active)) :] if len(active) < rows else [], key=lambda t: t.number)
+    shown += active
+    if best is not None and best in history.trials and all(trial.number != best for trial in shown):
+        shown[0] = history.trials[best]
+    title = Text(_title(experiment), style="bold", no_wrap=True, overflow="ellipsis")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", title_style="")
+    for column in ("TRIAL", "STATE", "PARAMETERS", "LATEST", "BEST", *([] if narrow else ["TIME"])):
+        number_column = column in ("LATEST", "BEST", "TIME")
+        loose = column == "PARAMETERS"
+        table.add_column(
+            column,
+            justify="right" if number_column else "left",
+            no_wrap=not loose,  # the loose column gives way first
+        )
     for trial in shown:
         ran = (trial.finished or time.time()) - trial.started if trial.started is not None else None
-        table.add_row(
-            f"{trial.name} *" if trial.number == best else trial.name,
-            Text(trial.state.value, style=COLORS[trial.state]),
-            parameters(trial),
-            number(latest(objective, trial)),
-            number(history.value(trial)),
-            duration(ran) if ran is not None else "",
-        )
+        cells = [
+            Text(f"{trial.name} *" if trial.number == best else trial.name),
+            Text(trial.state.value, style=STYLES[trial.state]),
+            Text(parameters(trial), no_wrap=True, overflow="ellipsis"),
+            Text(latest(objective, trial)),
+            Text(number(history.value(trial))),
+            Text(duration(ran) if ran is not None else ""),
+        ]
+        table.add_row(*(cells[:-1] if narrow else cells))
     return table
 
 
-def _progress(experiment: Experiment, history: History) -> RenderableType:
-    done, limit = progress(experiment)
+def progress_line(experiment: Experiment, history: History, *, narrow: bool) -> RenderableType:
+    """How far it is, what is best, how long it may take."""
+    done, limit = len(history.finished), experiment.budget.max_trials
     best = experiment.status.best_value
-    text = f"{_budget(experiment)}, {done} done, {len(history.active)} active"
-    if best is not None:
-        text += f", best {experiment.spec.objective.metric} {number(best)}"
+    facts = [f"{done}/{limit} done" if limit is not None else f"{done} done"]
     if left := time_left(experiment, history):
-        text += f", about {duration(left)} left"
+        facts.append(f"about {duration(left)} left")
+    if history.active:
+        facts.append(f"{len(history.active)} active")
+    if best is not None:
+        facts.append(f"best {experiment.spec.objective.metric} {number(best)}")
+    text = Text(", ".join(facts), no_wrap=True, overflow="ellipsis")
     if limit is None:
-        return Text(text)
+        return text
     line = Table.grid(padding=(0, 1))
-    line.add_row(ProgressBar(total=limit, completed=done, width=30), Text(text))
+    bar = 10 if narrow else 24
+    line.add_column(width=bar, no_wrap=True)
+    line.add_column()
+    line.add_row(ProgressBar(total=limit, completed=done, width=bar), text)
     return line
 
 
 def time_left(experiment: Experiment, history: History) -> float | None:
-    """Seconds until ``maxTrialCount`` at the pace so far, None if that cannot be told."""
-    done, limit = progress(experiment)
+    """Seconds until ``maxTrialCount`` at the pace of the last trials, None if that cannot be told."""
+    done, limit = len(history.finished), experiment.budget.max_trials
     recent = [t.finished - t.started for t in history.finished[-20:] if t.finished and t.started]
-    if limit is None or not recent or done >= limit:
+    if limit is None or not recent or not history.active:
         return None
     return (limit - done) * sum(recent) / len(recent) / experiment.budget.parallel
 
 
-def _budget(experiment: Experiment) -> str:
-    limit = experiment.budget.max_trials
-    trials = f"{limit} trials" if limit is not None else "no trial limit"
-    return f"{trials}, {experiment.budget.parallel} in parallel"
+def _last_failure(history: History) -> str:
+    """The newest failure among the last trials, in a line."""
+    for trial in reversed(history.finished[-MOST_ROWS:]):
+        if trial.state in FAILURES:
+            return f"{trial.name} {trial.state.value}: {trial.reason}".replace("\n", " ")
+    return ""
+
+
+def _title(experiment: Experiment) -> str:
+    spec, budget = experiment.spec, experiment.budget
+    limit = f"{budget.max_trials} trials" if budget.max_trials is not None else "no limit of trials"
+    aim = f"{spec.objective.direction.value} {spec.objective.metric}"
+    return f"experiment {experiment.key.name}: {spec.algorithm.name}, {aim}, {limit}, {budget.parallel} in parallel"

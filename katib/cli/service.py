@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from katib.cli.main import OK
+from katib.cli.exits import OK
 from suggestion_service import server
 
 

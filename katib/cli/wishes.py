@@ -6,13 +6,14 @@ import time
 
 import click
 
-from katib.cli.main import OK, TIME_OUT
-from katib.cli.workshop import KINDS, namespace_option, open_workshop, split_name, store_option
+from katib.cli.exits import OK, TIME_OUT
+from katib.cli.workshop import find_experiment, namespace_option, open_workshop, split_name, store_option
 from katib.compose import Workshop
 from katib.core.errors import LeaseHeldError, NotFoundError
 from katib.core.experiment import Desired
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.resources.projection import resource_name
 
 POLL_SECONDS = 0.1
 
@@ -27,8 +28,17 @@ timeout_option = click.option(
 @timeout_option
 @store_option
 def stop(words: tuple[str, ...], namespace: str, timeout: float, store: str) -> int:
-    """End the running trials of an experiment and start no more. They run again when it is resumed."""
-    return _wish(words, namespace, timeout, store, Desired.STOP)
+    """End the running trials of an experiment and start no more.
+
+    They run again when it is resumed, each as its next attempt.
+    """
+    key = _key(words, namespace, "stopped")
+    with open_workshop(store) as workshop:
+        verdict = find_experiment(workshop.store, key).status.verdict
+        if verdict is not None:
+            click.echo(f"{resource_name('experiment', key.name)} has ended before ({verdict.value})")
+            return OK
+        return _wish(workshop, key, Desired.STOP, timeout)
 
 
 @click.command(short_help="Delete an experiment with its trials, metrics and files")
@@ -38,25 +48,32 @@ def stop(words: tuple[str, ...], namespace: str, timeout: float, store: str) -> 
 @store_option
 def delete(words: tuple[str, ...], namespace: str, timeout: float, store: str) -> int:
     """Stop an experiment and remove all that is stored of it."""
-    return _wish(words, namespace, timeout, store, Desired.DELETE)
-
-
-def _wish(words: tuple[str, ...], namespace: str, timeout: float, store: str, desired: Desired) -> int:
-    kind, name = split_name(words, KINDS, default="experiment")
-    if kind != "experiment":
-        raise click.UsageError(f"only experiments can be asked to {desired.value.lower()}, got {kind} {name!r}")
+    key = _key(words, namespace, "deleted")
     with open_workshop(store) as workshop:
-        key = Key(namespace, name)
-        lifecycle.want(workshop.store, key, desired)
-        done = _carry_out(workshop, key, desired, time.monotonic() + timeout)
+        find_experiment(workshop.store, key)
+        return _wish(workshop, key, Desired.DELETE, timeout)
+
+
+def _key(words: tuple[str, ...], namespace: str, done: str) -> Key:
+    kind, name = split_name(words, default="experiment")
+    if kind != "experiment":
+        raise click.UsageError(f"only experiments can be {done}, got {kind} {name!r}")
+    return Key(namespace, name)
+
+
+def _wish(workshop: Workshop, key: Key, desired: Desired, timeout: float) -> int:
+    lifecycle.want(workshop.store, key, desired)
+    done = _carry_out(workshop, key, desired, time.monotonic() + timeout)
     verb = {Desired.STOP: "stopped", Desired.DELETE: "deleted"}[desired]
-    click.echo(f"experiment.kubeflow.org/{name} {verb if done else f'is being {verb}'}")
+    click.echo(f"{resource_name('experiment', key.name)} {verb if done else f'is being {verb}'}")
     return OK if done else TIME_OUT
 
 
 def _carry_out(workshop: Workshop, key: Key, desired: Desired, deadline: float) -> bool:
     """Wait until the owner has done it, or do it here if there is no owner. Returns whether it is done."""
     while not _is_done(workshop, key, desired):
+        if time.monotonic() > deadline:
+            return False
         controller = workshop.controller()
         try:
             controller.run(key)
@@ -66,8 +83,6 @@ def _carry_out(workshop: Workshop, key: Key, desired: Desired, deadline: float) 
             return True
         finally:
             controller.close()
-        if time.monotonic() > deadline:
-            return _is_done(workshop, key, desired)
     return True
 
 

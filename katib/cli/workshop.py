@@ -1,4 +1,4 @@
-"""What most commands begin with: the options that say where the store is, and opening it."""
+"""What most commands begin with: the options that say where the store is, opening it, and finding things by name."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from typing import TypeVar
 
 import click
 
-from algorithms import ALGORITHMS, STOPPERS
 from katib.compose import Options, Workshop, default_home
-from katib.core.trial import Key
-from katib.resources.load import Known
+from katib.core.errors import NotFoundError, nearest_hint
+from katib.core.experiment import Experiment
+from katib.core.ports import Store
+from katib.core.trial import Key, Trial
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+# kubectl's spellings -> kind. What follows a dot (experiments.kubeflow.org) is left off before.
+KINDS = {spelling: kind for kind in ("experiment", "trial", "suggestion") for spelling in (kind, f"{kind}s")}
+KINDS |= {"exp": "experiment", "exps": "experiment"}
+
+HINTED = 1000  # names that a misspelt one is compared with
 
 store_option = click.option(
     "--store",
     default="",
     metavar="URL",
     envvar="KATIB_STORE",
-    help="Where experiments are kept [default: SQLite in $KATIB_HOME]",
+    help="Where experiments are kept  [default: $KATIB_STORE, else a SQLite file in $KATIB_HOME]",
 )
 namespace_option = click.option("-n", "--namespace", default="default", show_default=True, help="Namespace")
 
@@ -34,34 +41,62 @@ def output_option(*formats: str, default: str = "table") -> Callable[[Command], 
 
 
 @contextmanager
-def open_workshop(store: str, options: Options | None = None) -> Iterator[Workshop]:
+def open_workshop(store: str) -> Iterator[Workshop]:
     """The store of this machine's user, or the one at ``store``; closed afterwards."""
-    workshop = Workshop(replace(options or Options(default_home()), store=store))
+    workshop = Workshop(replace(Options(default_home()), store=store))
     try:
         yield workshop
     finally:
         workshop.close()
 
 
-def split_name(words: tuple[str, ...], kinds: dict[str, str], default: str) -> tuple[str, str]:
+def split_name(words: tuple[str, ...], default: str = "") -> tuple[str, str]:
     """``NAME``, ``KIND NAME`` or ``KIND/NAME`` -> (kind, name), kinds by any of kubectl's spellings."""
     parts = words[0].split("/", 1) if len(words) == 1 else list(words)
     if len(parts) == 1:
         return default, parts[0]
-    kind = kinds.get(parts[0].split(".")[0].lower())
-    if kind is None or len(parts) != 2:
-        raise click.UsageError(f"got {' '.join(words)!r}, expected [KIND] NAME with KIND one of {', '.join(kinds)}")
-    return kind, parts[1]
+    if len(parts) != 2 or not parts[1]:
+        raise click.UsageError(f"got {' '.join(words)!r}, expected [KIND] NAME or KIND/NAME")
+    return kind_of(parts[0]), parts[1]
 
 
-KINDS = {spelling: kind for kind in ("experiment", "trial", "suggestion") for spelling in (kind, f"{kind}s")}
+def kind_of(word: str) -> str:
+    """experiment, trial or suggestion, from any of kubectl's spellings."""
+    kind = KINDS.get(word.partition(".")[0].lower())
+    if kind is None:
+        hint = nearest_hint(word, list(KINDS))
+        raise click.UsageError(f"unknown kind {word!r}{hint}; expected experiments, trials or suggestions")
+    return kind
 
 
-def known_names() -> Known:
-    """The algorithms and early-stopping rules that a document may name."""
-    return Known(frozenset(ALGORITHMS), frozenset(STOPPERS))
+def find_experiment(store: Store, key: Key) -> Experiment:
+    """The experiment. Raises NotFoundError with the nearest name that there is."""
+    try:
+        return store.get(key)
+    except NotFoundError:
+        names = [experiment.key.name for experiment in store.list(key.namespace).items]
+        hint = nearest_hint(key.name, names)
+        raise NotFoundError(f"no experiment {key.name!r} in namespace {key.namespace!r}{hint}") from None
 
 
-def experiment_of(trial: str, namespace: str) -> Key:
-    """The experiment that a trial of this name belongs to: trials are called ``<experiment>-<8 characters>``."""
-    return Key(namespace, trial.rpartition("-")[0])
+def find_trial(store: Store, namespace: str, name: str) -> tuple[Experiment, Trial]:
+    """The trial and its experiment, by the trial's name: ``<experiment>-<8 characters>``. Raises NotFoundError."""
+    key = Key(namespace, name.rpartition("-")[0])
+    try:
+        return store.get(key), store.trial(key, name)
+    except NotFoundError:
+        raise NotFoundError(f"no trial {name!r} in namespace {namespace!r}{_hint(store, namespace, name)}") from None
+
+
+def _hint(store: Store, namespace: str, name: str) -> str:
+    experiments = [experiment.key.name for experiment in store.list(namespace).items]
+    if name in experiments:
+        return f"; it is an experiment, see: katib get trials {name}{in_namespace(namespace)}"
+    parent = name.rpartition("-")[0]
+    trials = [trial.name for trial in store.trials(Key(namespace, parent))] if parent in experiments else []
+    return nearest_hint(name, trials[:HINTED] or experiments)
+
+
+def in_namespace(namespace: str) -> str:
+    """What a command line needs to find an object there: `` -n NAMESPACE``, nothing for the default one."""
+    return "" if namespace == "default" else f" -n {namespace}"

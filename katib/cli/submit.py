@@ -1,0 +1,102 @@
+"""The experiment of a file into the store: created, or found again and gone on with. A changed spec is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from katib.cli.workshop import in_namespace
+from katib.compose import Workshop
+from katib.core.errors import NotFoundError, Problem, SpecError
+from katib.core.experiment import Desired, Experiment
+from katib.engine import lifecycle
+from katib.resources.load import LoadedExperiment
+
+BUDGET_FIELDS = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
+SHOWN = 60  # characters of a value in a message
+
+
+def override(loaded: LoadedExperiment, parallel: int | None, seed: int | None) -> LoadedExperiment:
+    """The experiment with what the command line says in place of what the file says."""
+    budget = loaded.spec.budget
+    if parallel is not None:
+        budget = replace(budget, parallel=min(parallel, budget.max_trials or parallel))
+    return replace(loaded, spec=replace(loaded.spec, budget=budget, seed=loaded.spec.seed if seed is None else seed))
+
+
+def is_over(experiment: Experiment) -> bool:
+    """Whether it has ended and cannot go on."""
+    return experiment.status.verdict is not None and not lifecycle.may_restart(experiment)
+
+
+def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
+    """The stored experiment of this name if its spec is the same, wished to run with the budget given; else a new one.
+
+    Raises SpecError if the stored one differs in more than its budget.
+    """
+    spec = loaded.spec
+    try:
+        stored = workshop.store.get(spec.key)
+    except NotFoundError:
+        workshop.check(spec)
+        return lifecycle.create(workshop.store, spec, loaded.document)
+    _check_same(stored, loaded)
+    wanted = replace(stored, desired=Desired.RUN, budget=spec.budget)
+    if stored.status.verdict is not None and is_over(wanted):
+        _check_over(stored, wanted)
+        return stored
+    return lifecycle.edit(workshop.store, spec.key, lambda old: replace(old, desired=Desired.RUN, budget=spec.budget))
+
+
+def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
+    key = stored.key
+    remedy = f"change metadata.name, or remove the old one: katib delete {key.name}{in_namespace(key.namespace)}"
+    if loaded.spec.seed not in (None, stored.spec.seed):
+        message = f"got {loaded.spec.seed}, but experiment {key.name!r} exists with {stored.spec.seed}; {remedy}"
+        raise SpecError([Problem("--seed", message)])
+    found = _difference(_frozen_part(stored.document), _frozen_part(loaded.document), "spec")
+    if found:
+        path, old, new = found
+        message = f"got {_show(new)}, but experiment {key.name!r} exists with {_show(old)}; {remedy}"
+        raise SpecError([Problem(path, message)])
+
+
+def _check_over(stored: Experiment, wanted: Experiment) -> None:
+    """An experiment that has ended takes no more trials, unless its policy allows it."""
+    if wanted.budget.max_trials != stored.budget.max_trials:
+        message = (
+            f"got {wanted.budget.max_trials}, but experiment {stored.key.name!r} is complete with "
+            f"{stored.budget.max_trials}; only one that ended by maxTrialCount, with the resumePolicy LongRunning or "
+            "FromVolume, can go on with more"
+        )
+        raise SpecError([Problem("spec.maxTrialCount", message)])
+
+
+def _frozen_part(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.get("spec", {}).items() if name not in BUDGET_FIELDS}
+
+
+def _difference(old: Any, new: Any, path: str) -> tuple[str, Any, Any] | None:
+    """The first place where two trees differ: its path, and what they have there."""
+    if old == new:
+        return None
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(n for n in new if n not in old)]:
+            if found := _difference(old.get(name), new.get(name), f"{path}.{name}"):
+                return found
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for i, (a, b) in enumerate(zip(old, new, strict=True)):
+            if found := _difference(a, b, f"{path}[{i}]"):
+                return found
+    return path, old, new
+
+
+def _show(value: Any) -> str:
+    """A value in a message: what it is, shortened."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
