@@ -7,28 +7,12 @@ log scales, steps and bounds included.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from enum import StrEnum
-from statistics import NormalDist
+from dataclasses import dataclass, field
 from typing import Any
 
 from katib.core.errors import Problem, SpecError
+from katib.core.priors import Distribution, Prior
 from katib.core.trial import Value
-
-
-class Distribution(StrEnum):
-    """Prior of a numeric parameter (Katib's names). normal: mean (low + high) / 2, deviation (high - low) / 6,
-    truncated to the bounds; logNormal: the same on logarithms."""
-
-    UNIFORM = "uniform"
-    LOG_UNIFORM = "logUniform"
-    NORMAL = "normal"
-    LOG_NORMAL = "logNormal"
-
-    @property
-    def log(self) -> bool:
-        """Whether the parameter lives on a logarithmic scale."""
-        return self in (Distribution.LOG_UNIFORM, Distribution.LOG_NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,77 +33,38 @@ class _Numeric:
     distribution: Distribution = Distribution.UNIFORM
     step: float | None = None
     condition: Condition | None = None
+    prior: Prior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problem = _bounds_problem(self.low, self.high, self.distribution, self.step)
         if problem:
             raise SpecError([Problem("", f"parameter {self.name!r}: {problem}")])
+        object.__setattr__(self, "prior", Prior.of(self.low, self.high, self.step, self.distribution))
 
     @property
     def count(self) -> float:
         """Number of different values; math.inf for a range without a step."""
-        if self.low == self.high:
-            return 1
-        return (
-            math.inf if self.step is None else math.floor((self.high - self.low) / self.step * (1 + 1e-12) + 1e-9) + 1
-        )
+        return self.prior.count
 
-    def _quantile(self, u: float) -> float:
-        """Inverse of the prior's cumulative distribution between the outer edges; no snapping."""
-        low, high = self._edges()
-        if self.distribution.log:
-            low, high = math.log(low), math.log(high)
-        if self.distribution in (Distribution.UNIFORM, Distribution.LOG_UNIFORM):
-            x = low + u * (high - low)
-        else:
-            prior = self._normal()
-            below = prior.cdf(low)
-            x = prior.inv_cdf(below + u * (prior.cdf(high) - below))
-        return math.exp(x) if self.distribution.log else x
-
-    def _cumulative(self, value: float) -> float:
-        low, high = self._edges()
-        if self.distribution.log:
-            low, high, value = math.log(low), math.log(high), math.log(value)
-        if self.distribution in (Distribution.UNIFORM, Distribution.LOG_UNIFORM):
-            return (value - low) / (high - low) if high > low else 0.5
-        prior = self._normal()
-        below = prior.cdf(low)
-        return (prior.cdf(value) - below) / (prior.cdf(high) - below)
-
-    def _normal(self) -> NormalDist:
-        """The normal prior before truncation, over logarithms if the parameter lives there."""
-        low, high = (math.log(self.low), math.log(self.high)) if self.distribution.log else (self.low, self.high)
-        return NormalDist((low + high) / 2, (high - low) / 6)
-
-    def _edges(self) -> tuple[float, float]:
-        """Bounds half a step wider, so that the end values of a grid get their full share of the prior."""
-        if self.step is None or self.count == 1:
-            return self.low, self.high
-        low, high = self.low - self.step / 2, self._last() + self.step / 2
-        return (self.low / 2 if self.distribution.log and low <= 0 else low), high
-
-    def _last(self) -> float:
-        """The largest value on the grid."""
-        return self.low if self.step is None else self.low + (int(self.count) - 1) * self.step
-
-    def _snap(self, value: float) -> float:
-        """The nearest allowed value."""
+    def _at(self, u: float) -> float:
+        """The allowed value nearest to the prior's quantile."""
+        if self.prior.count == 1:
+            return self.low
+        value = self.prior.quantile(u)
         if self.step is None:
             return min(max(value, self.low), self.high)
-        index = min(max(round((value - self.low) / self.step), 0), int(self.count) - 1)
+        index = min(max(round((value - self.low) / self.step), 0), self.prior.count - 1)
         return min(float(f"{self.low + index * self.step:.15g}"), self.high)  # 0.7, not 0.7000000000000001
 
     def to_unit(self, value: Value) -> float:
         """Coordinate of ``value`` in [0, 1]: the middle of its share of the prior if there is a step."""
-        if self.count == 1:
+        number, prior = float(self.check(value)), self.prior
+        if prior.count == 1:
             return 0.5
-        number = float(self.check(value))
         if self.step is None:
-            return min(max(self._cumulative(number), 0.0), 1.0)
-        low, high = self._edges()
-        below = self._cumulative(max(number - self.step / 2, low))
-        above = self._cumulative(min(number + self.step / 2, high))
+            return min(max(prior.cumulative(min(max(number, self.low), self.high)), 0.0), 1.0)
+        below = prior.cumulative(max(number - self.step / 2, prior.bottom))
+        above = prior.cumulative(min(number + self.step / 2, prior.top))
         return (below + above) / 2
 
     def check(self, value: Value) -> float | int:
@@ -137,9 +82,7 @@ class Real(_Numeric):
 
     def from_unit(self, u: float) -> float:
         """Value at coordinate ``u``; within the bounds and on the grid for every u in [0, 1]."""
-        if self.count == 1:
-            return self.low
-        return self._snap(self._quantile(u))
+        return self._at(u)
 
     def parse(self, text: str) -> float:
         """The value that ``text`` writes. Raises SpecError."""
@@ -158,7 +101,7 @@ class Integer(_Numeric):
 
     def from_unit(self, u: float) -> int:
         """Value at coordinate ``u``; within the bounds and on the grid for every u in [0, 1]."""
-        return int(self.low) if self.count == 1 else round(self._snap(self._quantile(u)))
+        return round(self._at(u))
 
     def check(self, value: Value) -> int:
         """``value`` as an integer. Raises SpecError if it is none or lies outside the bounds."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from katib.core.errors import Problem, SpecError
-from katib.core.parameters import Choice, Condition, Distribution, Integer, Ordinal, Parameter, Real
+from katib.core.parameters import Choice, Condition, Integer, Ordinal, Parameter, Real
+from katib.core.priors import Distribution
 from katib.core.trial import Parameters, Value
 
 __all__ = ["Choice", "Condition", "Distribution", "Integer", "Ordinal", "Parameter", "Real", "SearchSpace"]

@@ -98,7 +98,7 @@ components = st.builds(Component, names, text_mappings)
 
 _listed = st.lists(values, min_size=1, max_size=4, unique_by=lambda v: (type(v) is bool, v))
 _low = st.floats(1e-6, 1) | st.integers(1, 5)
-_high = st.floats(1, 1e6) | st.integers(5, 9)
+_high = st.floats(5, 1e6) | st.integers(5, 9)
 _conditions = st.none() | st.builds(Condition, st.just("parent"), st.just((1,)) | st.just((2, 1)))
 
 
