@@ -78,8 +78,10 @@ def _draft(session: Session, suggestion: Suggestion, now: float) -> Trial:
 
 
 def _releases(session: Session, proposal: Proposal) -> list[AttemptId]:
-    trials = session.history.trials
-    return [attempt_id(session.key, trials[number]) for number in sorted(proposal.releases) if number in trials]
+    """Attempts whose checkpoints may go now; an algorithm names them again and again, as it remembers nothing."""
+    trials, new = session.history.trials, proposal.releases - session.released
+    session.released |= new
+    return [attempt_id(session.key, trials[number]) for number in sorted(new) if number in trials]
 
 
 def pause(retries: int) -> float:

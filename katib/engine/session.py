@@ -68,7 +68,9 @@ class Session:
         self.stopping: set[tuple[int, int]] = set()
         # Those that an earlier owner may have given to the runner just before it died; the runner knows.
         self.sought = {(t.number, t.attempt) for t in history.active.values() if t.started is None}
-        self.releases: list[AttemptId] = []  # checkpoints that nothing will continue from
+        # Checkpoints that nothing will continue from: those to be dropped after the next commit, and all so far.
+        self.releases: list[AttemptId] = []
+        self.released: frozenset[int] = frozenset()
         self._changes: list[TrialChange] = []
         self._slots: dict[tuple[int, int], int] = {}
         self._events: list[Event] = []
