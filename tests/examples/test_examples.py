@@ -41,7 +41,7 @@ def test_experiments_are_valid(path: Path) -> None:
 
 
 def test_there_are_experiments() -> None:
-    assert {path.stem for path in EXPERIMENTS} == {"experiment", "hyperband", "random"}
+    assert {path.stem for path in EXPERIMENTS} == {"experiment", "function", "hyperband", "random"}
 
 
 @pytest.mark.slow

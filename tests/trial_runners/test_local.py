@@ -77,6 +77,15 @@ def test_program_that_is_not_here(runner: LocalRunner, argv: list[str]) -> None:
     assert "example/image" in last.reason
 
 
+def test_stop_right_after_the_start_is_not_lost(runner: LocalRunner) -> None:
+    """The wrapper may have caught the signal before its command was there."""
+    ids = [attempt_id(f"trial-{i}") for i in range(12)]
+    for id in ids:
+        runner.start(command(["sleep", "60"], id=id))
+        runner.stop(id, grace=50)
+    assert {follow(runner, id, timeout=30).last.phase for id in ids} == {Phase.STOPPED}
+
+
 def test_command_that_cannot_be(runner: LocalRunner) -> None:
     with pytest.raises(RunnerError, match="NUL"):
         runner.start(command(["/bin/echo", "a\0b"]))

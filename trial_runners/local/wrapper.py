@@ -40,6 +40,10 @@ _DEADLINE_GRACE = 10.0
 _GIVE_UP = 10.0
 
 
+# Seconds within which a wrapper may not have come to its command yet.
+_YOUTH = 0.5
+
+
 # Wake-ups take no descriptor above this, so that a thousand trials leave some to the rest of the process.
 _LAST_DESCRIPTOR = 400
 
@@ -51,7 +55,7 @@ class RunningCommand:
     a number out of a file may be another process's by now. ended: monotonic time when it was first seen gone.
     """
 
-    __slots__ = ("_asked", "_began", "_process", "ended", "folder", "order", "pid", "pidfd")
+    __slots__ = ("_asks_due", "_began", "_next_ask", "_process", "ended", "folder", "order", "pid", "pidfd")
 
     def __init__(self, folder: AttemptFolder, order: Order) -> None:
         self.folder = folder
@@ -61,7 +65,8 @@ class RunningCommand:
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0  # monotonic, so that a changed clock ends nothing
         self.ended: float | None = None
-        self._asked = False
+        self._asks_due = 2  # SIGTERMs still to be sent, at most
+        self._next_ask = 0.0
 
     def alive(self) -> bool:
         """Whether the wrapper runs."""
@@ -132,14 +137,21 @@ class RunningCommand:
         return None
 
     def enforce(self, ending: Ending | None) -> None:
-        """Carry out a request to end: SIGTERM to the process group once, SIGKILL when the grace is over."""
+        """Carry out a request to end: SIGTERM to the process group, SIGKILL when the grace is over.
+
+        SIGTERM goes out once, for to many programs a second one means "at once". A very young wrapper may have caught
+        the first before its command was there, so it gets another.
+        """
         if ending is None or self.pid is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if ending.overdue(time.time()):
                 os.killpg(self.pid, signal.SIGKILL)
-            elif not self._asked:
-                self._asked = True
+            elif self._asks_due > 0 and time.monotonic() >= self._next_ask:
+                if time.monotonic() - self._began > _YOUTH:
+                    self._asks_due = 1
+                self._asks_due -= 1
+                self._next_ask = time.monotonic() + _YOUTH
                 os.killpg(self.pid, signal.SIGTERM)
 
     def left_behind(self, reaper: Reaper) -> bool:
