@@ -177,8 +177,9 @@ class _Rows:
                     setattr(self, name, np.concatenate([column, np.empty_like(column)]))
         i, value = self.count, objective.value(trial.observation)
         useful = value is not None and trial.state in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED)
-        self.in_space[i] = space.contains(trial.parameters)
-        self.X[i] = space.to_unit(trial.parameters) if self.in_space[i] else math.nan
+        point = space.locate(trial.parameters)
+        self.in_space[i] = point is not None
+        self.X[i] = math.nan if point is None else point
         self.Y[i] = objective.loss(value) if useful and value is not None else math.nan
         self.numbers[i], self.seqs[i] = trial.number, trial.seq
         self.failed[i] = not useful

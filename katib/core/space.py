@@ -75,7 +75,19 @@ class SearchSpace:
 
     def to_unit(self, values: Parameters) -> NDArray[np.float64]:
         """The point of the cube, shape (d,), NaN where a parameter is inactive. Raises SpecError on a bad value."""
-        return np.array([p.to_unit(values[p.name]) if p.name in values else math.nan for p in self.parameters])
+        return np.array(self._coordinates(values))
+
+    def locate(self, values: Parameters) -> list[float] | None:
+        """The point as ``to_unit`` gives it, None if ``values`` is no point of this space."""
+        try:
+            if self.conditional or values.keys() != self._by_name.keys():
+                self.check(values)
+            return self._coordinates(values)
+        except SpecError:
+            return None
+
+    def _coordinates(self, values: Parameters) -> list[float]:
+        return [p.to_unit(values[p.name]) if p.name in values else math.nan for p in self.parameters]
 
     def check(self, values: Parameters) -> dict[str, Value]:
         """The values, typed. Raises SpecError on unknown, missing, inactive or out-of-range ones."""
@@ -96,11 +108,7 @@ class SearchSpace:
 
     def contains(self, values: Parameters) -> bool:
         """Whether ``values`` is a point of this space."""
-        try:
-            self.check(values)
-        except SpecError:
-            return False
-        return True
+        return self.locate(values) is not None
 
 
 def _check_condition(parameter: Parameter, earlier: Mapping[str, Parameter]) -> None:

@@ -215,9 +215,11 @@ def _write(session: Session, changes: Changes, row: ExperimentRow) -> None:
 def _write_trial(session: Session, experiment: ExperimentRow, trial: Trial) -> bool:
     """Whether it is new. Raises AlreadyExistsError if another trial has its name."""
     row = trial_row(experiment.id, experiment.namespace, trial, experiment.revision)._asdict()
-    if session.run(sql.SET_TRIAL, **row) > 0:
+    # Numbers are given out in order: one below the count is there by now, so that no name need be looked up.
+    known = trial.number < experiment.trials or session.first(sql.TRIAL_NAME, **row) is not None
+    if known and session.run(sql.SET_TRIAL, **row) > 0:
         return False
-    if session.first(sql.TRIAL_NAME, namespace=experiment.namespace, name=trial.name) is not None:
+    if known and session.first(sql.TRIAL_NAME, **row) is not None:
         raise AlreadyExistsError(f"trial {trial.name} exists in namespace {experiment.namespace}")
     session.run(sql.ADD_TRIAL, **row)
     return True

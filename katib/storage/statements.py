@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from katib.storage.schema import (
@@ -47,12 +58,12 @@ SET_DEFINITION = (
     .values({name: bindparam(name) for name in ("record", "checksum")})
 )
 ADD_TRIAL = insert(trials)
+TRIAL_NAME = select(_t.number).where(_named(_t))
 SET_TRIAL = (
     update(trials)
     .where(_t.experiment == bindparam("experiment"), _t.number == bindparam("number"), _t.name == bindparam("name"))
     .values({name: bindparam(name) for name in ("seq", "revision", "record", "checksum")})
 )
-TRIAL_NAME = select(_t.experiment, _t.number).where(_named(_t))
 ADD_MEASUREMENT = insert(measurements)
 ADD_EVENT = insert(events)
 
