@@ -182,10 +182,10 @@ class Controller:
                 session.put(replace(failed, finished=self._clock()))
                 session.log(self._clock(), "Warning", "TrialFailed", str(error), trial)
             except RetryableError as error:
-                session.status = replace(session.status, waiting=str(error))
+                session.wait_for(str(error))
                 return False
         if any_new and not session.patience.retries:
-            session.status = replace(session.status, waiting="")
+            session.wait_for("")
         return any_new
 
     def _attempt(self, session: Session, trial: Trial) -> Attempt:

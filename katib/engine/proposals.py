@@ -4,7 +4,6 @@ does not answer is asked again, later and later; too few suggestions mean that r
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from katib.core.errors import AlgorithmError, KatibError, RetryableError, SpecError
 from katib.core.trial import AttemptId, Proposal, Suggestion, Trial
@@ -30,7 +29,7 @@ def propose(session: Session, count: int, now: float) -> list[Trial]:
         session.error = str(error)
         return []
     patience.retries, patience.retry_at = 0, 0.0
-    session.status = replace(session.status, waiting="")
+    session.wait_for("")
     session.exhausted = proposal.exhausted
     trials = [_draft(session, suggestion, now) for suggestion in proposal.suggestions]
     session.releases.extend(_releases(session, proposal))
@@ -93,4 +92,4 @@ def _back_off(session: Session, error: RetryableError) -> None:
     patience = session.patience
     patience.retry_at = time.monotonic() + pause(patience.retries)
     patience.retries += 1
-    session.status = replace(session.status, waiting=str(error))
+    session.wait_for(str(error))

@@ -124,6 +124,11 @@ class Session:
         """Draft an event of the experiment, or of one of its trials."""
         self._events.append(Event(time, type, reason, message, trial.name if trial else ""))
 
+    def wait_for(self, what: str) -> None:
+        """Say in the status what is awaited; empty for nothing."""
+        if what != self.status.waiting:
+            self.status = replace(self.status, waiting=what)
+
     def running_attempts(self) -> dict[AttemptId, Trial]:
         """Active trials whose attempts were given to the runner, or may have been."""
         return {
