@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from katib.compose import Options, Workshop
+from katib.core.errors import Problem, SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.objective import Direction, Objective
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.sdk.arguments import TUNE, check
 from katib.sdk.result import Result
 from katib.sdk.search import Domain, space_of
 
@@ -46,16 +48,20 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband's promotions
     continue from.
 
-    Raises SpecError for wrong arguments. A failing objective fails its trial, not the call.
+    Raises SpecError for wrong arguments and UnknownNameError for an algorithm or early-stopping rule that there is not.
+    A failing objective fails its trial, not the call.
     """
+    check(TUNE, locals())
+    if early_stopping_settings and not early_stopping:
+        raise SpecError([Problem("early_stopping_settings", "given without early_stopping, the rule they are for")])
     spec = ExperimentSpec(
         key=Key("default", f"tune-{uuid.uuid4().hex[:8]}"),
         space=space_of(space),
         objective=Objective(metric, Direction(direction), goal),
         algorithm=_component(algorithm, algorithm_settings),
         stopper=_component(early_stopping, early_stopping_settings) if early_stopping else None,
-        budget=Budget(parallel, max_trials, max_failed),
-        seed=seed,
+        budget=Budget(int(parallel), int(max_trials), None if max_failed is None else int(max_failed)),
+        seed=None if seed is None else int(seed),
     )
     kept = Path(folder) if folder is not None else None
     with tempfile.TemporaryDirectory(prefix="katib-tune-") as home:

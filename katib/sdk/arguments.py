@@ -1,0 +1,88 @@
+"""What ``tune`` and ``search`` accept: rules in a table, so that everything wrong is said at once, each with the value
+and what was expected."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from katib.core.errors import Problem, SpecError
+from katib.core.objective import Direction
+
+RUNNERS = ("process", "inline")
+
+
+class Rule(NamedTuple):
+    """holds: whether a value is right. expected: what it must be, for people."""
+
+    holds: Callable[[Any], bool]
+    expected: str
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, NumPy's included; a truth value is most likely a mistake."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether it is a real number within the range of floats, NumPy's included."""
+    try:
+        return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def is_name(value: Any) -> bool:
+    """Whether it can name a metric or a parameter."""
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def optional(rule: Rule) -> Rule:
+    """The rule, or None."""
+    return Rule(lambda value: value is None or rule.holds(value), f"{rule.expected} or None")
+
+
+def at_least(low: int) -> Rule:
+    """An integer from ``low`` on."""
+    return Rule(lambda value: is_whole(value) and value >= low, f"an integer >= {low}")
+
+
+def one_of(*names: str) -> Rule:
+    """One of these texts."""
+    return Rule(lambda value: isinstance(value, str) and value in names, " or ".join(repr(str(name)) for name in names))
+
+
+MAPPING = Rule(lambda value: isinstance(value, Mapping), "a mapping from names to values")
+
+TUNE: Mapping[str, Rule] = {
+    "objective": Rule(callable, "a function of the parameters"),
+    "space": Rule(
+        lambda value: isinstance(value, Mapping) and len(value) > 0 and all(map(is_name, value)),
+        "a mapping from parameter names to search.double(...), search.int(...) or search.categorical(...)",
+    ),
+    "max_trials": at_least(1),
+    "parallel": at_least(1),
+    "algorithm_settings": optional(MAPPING),
+    "early_stopping_settings": optional(MAPPING),
+    "direction": one_of(*Direction),
+    "metric": Rule(is_name, "the name of a metric"),
+    "goal": optional(Rule(is_finite, "a finite number")),
+    "max_failed": optional(at_least(0)),
+    "runner": one_of(*RUNNERS),
+    "seed": optional(at_least(0)),
+    "folder": optional(Rule(lambda value: isinstance(value, str | os.PathLike), "a path")),
+}
+
+
+def check(rules: Mapping[str, Rule], arguments: Mapping[str, Any], *, source: str = "") -> None:
+    """Raises SpecError naming every argument that does not follow its rule."""
+    problems = [
+        Problem(name, f"got {arguments[name]!r}, expected {rule.expected}")
+        for name, rule in rules.items()
+        if not rule.holds(arguments[name])
+    ]
+    if problems:
+        raise SpecError(problems, source=source)
