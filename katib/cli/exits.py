@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 
 from katib.core.errors import (
@@ -16,6 +18,11 @@ from katib.core.errors import (
 
 # As docs/cli.md has them.
 OK, FAILED, USAGE, NOT_FOUND, TIME_OUT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def leave_pipe() -> None:
+    """Write into nothing from now on: the reader of standard output (head, less) has left, which is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_status(error: Exception) -> int:

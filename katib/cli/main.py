@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from katib import __version__
-from katib.cli.exits import INTERRUPTED, OK, USAGE, error_lines, exit_status
-from katib.cli.output import leave_pipe
+from katib.cli.exits import INTERRUPTED, OK, USAGE, error_lines, exit_status, leave_pipe
 from katib.core.errors import UnknownNameError
 from katib.core.naming import load
 
@@ -54,6 +54,14 @@ class LazyGroup(click.Group):
             raise UnknownNameError("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. That the reader of its output (head, less) has left is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            leave_pipe()
+            return OK
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without loading anything."""
         with formatter.section("Commands"):
@@ -84,9 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        leave_pipe()
-        return OK
     except Exception as error:
         if os.environ.get("KATIB_TRACEBACK"):
             raise

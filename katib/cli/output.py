@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -45,11 +43,6 @@ def print_object(value: Any, output: str) -> None:
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
-
-
-def leave_pipe() -> None:
-    """Write into nothing from now on: the reader of standard output (head, less) has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def age(since: float | None, now: float | None = None) -> str:

@@ -3,6 +3,7 @@ that trial again."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from katib.cli.workshop import in_namespace
 from katib.compose import Workshop
 from katib.core.errors import KatibError
 from katib.core.experiment import Experiment
-from katib.core.trial import AttemptId, Trial, TrialState
+from katib.core.trial import AttemptId, Trial, TrialState, Value
 from katib.engine.plan import Tally
 from katib.resources import jobs, python_function, template
 
@@ -82,14 +83,19 @@ def rerun_command(experiment: Experiment, trial: Trial) -> str:
         return ""
     if entry_point := python_function.entry_point(spec.template.document):
         module, _, function = entry_point.partition(":")
-        call = f"from {module} import {function}; print({function}({dict(trial.parameters)!r}))"
-        return shlex.join(["python", "-c", call])
+        values = ", ".join(f"{_literal(name)}: {_literal(value)}" for name, value in trial.parameters.items())
+        return shlex.join(["python", "-c", f"from {module} import {function}; print({function}({{{values}}}))"])
     try:
         container = jobs.primary_container(template.render(spec, trial), spec.template.primary_container)
     except KatibError:
         return ""
     settings = [f"{name}={shlex.quote(value)}" for name, value in container.env.items()]
     return " ".join([*settings, shlex.join(container.argv)])
+
+
+def _literal(value: Value) -> str:
+    """Python's text of a value, in double quotes, since it stands in a shell's single ones."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def attempt_folder(workshop: Workshop, experiment: Experiment, trial: Trial) -> Path:

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Protocol
 
 import click
@@ -20,7 +20,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from katib.cli.output import duration, latest, leave_pipe, number, parameters
+from katib.cli.exits import leave_pipe
+from katib.cli.output import duration, latest, number, parameters
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.trial import Trial, TrialState
@@ -60,7 +61,8 @@ def make_screen(experiment: Experiment, *, quiet: bool) -> Iterator[Screen]:
     """The screen that fits where standard output goes; ``quiet`` keeps it free for a document."""
     console = Console()
     if quiet:
-        yield Silence()
+        with redirect_stdout(sys.stderr):  # an objective that runs in this process may print
+            yield Silence()
     elif console.is_terminal and not console.is_dumb_terminal and sys.stdout.isatty():
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
             yield LiveTable(live)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import click
+
 from katib.cli.workshop import in_namespace
 from katib.compose import Workshop
 from katib.core.errors import NotFoundError, Problem, SpecError
@@ -33,7 +35,7 @@ def is_over(experiment: Experiment) -> bool:
 def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
     """The stored experiment of this name if its spec is the same, wished to run with the budget given; else a new one.
 
-    Raises SpecError if the stored one differs in more than its budget.
+    Raises SpecError if the stored one differs in more than its budget, UsageError if it has another seed.
     """
     spec = loaded.spec
     try:
@@ -53,8 +55,8 @@ def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
     key = stored.key
     remedy = f"change metadata.name, or remove the old one: katib delete {key.name}{in_namespace(key.namespace)}"
     if loaded.spec.seed not in (None, stored.spec.seed):
-        message = f"got {loaded.spec.seed}, but experiment {key.name!r} exists with {stored.spec.seed}; {remedy}"
-        raise SpecError([Problem("--seed", message)])
+        message = f"--seed {loaded.spec.seed}: experiment {key.name!r} exists with {stored.spec.seed}; {remedy}"
+        raise click.UsageError(message)
     found = _difference(_frozen_part(stored.document), _frozen_part(loaded.document), "spec")
     if found:
         path, old, new = found
