@@ -240,9 +240,8 @@ def _kill_once(place: Place, kind: str, moments: random.Random, ready: float) ->
 
 def _await_work(process: subprocess.Popen[str]) -> None:
     """Wait for the first line of output, which comes when the experiment was created or found."""
-    line = process.stdout.readline() if process.stdout else ""
-    if not line.startswith("experiment "):
-        raise RuntimeError(f"katib run did not start: {line}{process.communicate()[0]}")
+    if process.stdout is None or not process.stdout.readline():
+        raise RuntimeError(f"katib run ended with status {process.wait()} before it began")
 
 
 def torture(folder: Path, scenario: Scenario) -> Findings:
