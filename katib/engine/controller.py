@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from katib.core.changes import Changes
-from katib.core.errors import ConflictError, FencedError, RetryableError, RunnerError, SpecError
+from katib.core.errors import ConflictError, FencedError, NotFoundError, RetryableError, RunnerError, SpecError
 from katib.core.experiment import Desired, Experiment
 from katib.core.history import History
 from katib.core.ports import Leases, Store
@@ -76,7 +76,7 @@ class Controller:
             return 0.0
         except RetryableError:
             return UNAVAILABLE_SECONDS  # the draft waits in the session
-        except FencedError:
+        except (FencedError, NotFoundError):
             del self._sessions[key]
             raise
 
@@ -182,6 +182,7 @@ class Controller:
                 session.put(replace(failed, finished=self._clock()))
                 session.log(self._clock(), "Warning", "TrialFailed", str(error), trial)
             except RetryableError as error:
+                session.sought.add((number, trial.attempt))
                 session.wait_for(str(error))
                 return False
         if any_new and not session.patience.retries:
@@ -208,8 +209,8 @@ class Controller:
         """Carry out stops that are committed, also those that an earlier owner decided."""
         for id, trial in session.running_attempts().items():
             if trial.stop is not None and (trial.number, trial.attempt) not in session.stopping:
-                session.stopping.add((trial.number, trial.attempt))
                 session.parts.runner.stop(id, grace=STOP_GRACE_SECONDS)
+                session.stopping.add((trial.number, trial.attempt))
 
     def _release(self, session: Session) -> None:
         for id in session.releases:
@@ -223,12 +224,13 @@ class Controller:
             self._delete(session)
             return
         session.summarize()
-        if step.verdict is not None:
+        drafted = session.status.verdict is not None or session.status.stopped  # and the store did not answer
+        if step.verdict is not None and not drafted:
             message = describe_end(step.verdict, session.experiment, session.tally)
             kind = "Normal" if step.verdict.succeeded else "Warning"
             session.log(now, kind, step.verdict.value, message)
             session.status = replace(session.status, verdict=step.verdict, finished=now, message=message, waiting="")
-        elif desired is Desired.STOP:
+        elif desired is Desired.STOP and not drafted:
             session.log(now, "Normal", "ExperimentStopped", "stopped on request; it can be resumed")
             session.status = replace(session.status, stopped=True, waiting="")
         session.commit(self._store)
@@ -236,8 +238,9 @@ class Controller:
         self._leave(session)
 
     def _delete(self, session: Session) -> None:
-        self._store.commit(Changes(session.key, delete=True), fence=session.lease.fence)
+        """The wish is the record of the decision, so what must be repeatable comes first: a crash leaves no files."""
         for trial in session.history.trials.values():
             for attempt in range(1, trial.attempt + 1):
                 session.parts.runner.release(AttemptId(session.key, trial.name, attempt), everything=True)
+        self._store.commit(Changes(session.key, delete=True), fence=session.lease.fence)
         self._leave(session)

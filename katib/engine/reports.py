@@ -43,8 +43,8 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
 
 
 def _was_never_started(session: Session, trial: Trial, update: Update) -> bool:
-    """Whether an attempt that an earlier owner may have started is unknown to the runner, so that it can still be
-    started; one whose end was decided meanwhile has it now."""
+    """Whether an attempt that may have been started is unknown to the runner, so that it can still be started; one
+    whose end was decided meanwhile has it now."""
     run = (trial.number, trial.attempt)
     if run in session.sought:
         session.sought.discard(run)

@@ -66,7 +66,7 @@ class Session:
         # started were given to a runner by an earlier owner; it finds their attempts again by name.
         self.launched = {(t.number, t.attempt) for t in history.active.values() if t.started is not None}
         self.stopping: set[tuple[int, int]] = set()
-        # Those that an earlier owner may have given to the runner just before it died; the runner knows.
+        # Those that may have been given to the runner, by an owner that died then or without an answer; it knows.
         self.sought = {(t.number, t.attempt) for t in history.active.values() if t.started is None}
         # Checkpoints that nothing will continue from: those to be dropped after the next commit, and all so far.
         self.releases: list[AttemptId] = []

@@ -28,18 +28,19 @@ class Crash(BaseException):
 
 @dataclass
 class Fuse:
-    """Blows before (even) or after (odd) the effect that has its turn."""
+    """Blows before (even) or after (odd) the effect that has its turn, once."""
 
     at: int | None = None
+    error: type[BaseException] = Crash
     effects: int = 0
 
     def around(self, effect: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         turn, self.effects = self.effects, self.effects + 2
         if self.at == turn:
-            raise Crash
+            raise self.error
         result = effect(*args, **kwargs)
         if self.at == turn + 1:
-            raise Crash
+            raise self.error
         return result
 
 
@@ -65,6 +66,8 @@ class Machine:
 
     end: Callable[[Attempt], Phase] = lambda attempt: Phase.SUCCEEDED
     tasks: dict[AttemptId, Task] = field(default_factory=dict)
+
+    released: set[AttemptId] = field(default_factory=set)
 
     def running(self) -> list[AttemptId]:
         return [id for id, task in self.tasks.items() if task.phase is Phase.RUNNING]
@@ -108,6 +111,7 @@ class MachineRunner:
     def release(self, id: AttemptId, *, everything: bool = False) -> None:
         if everything:
             self.stop(id, grace=0.0)
+            self.machine.released.add(id)
 
     def close(self) -> None: ...
 

@@ -79,6 +79,17 @@ def test_death_around_every_effect(name: str) -> None:
             assert {trial.attempt for trial in house.opened.store.trials(KEY)} == {1}
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_answer_around_every_effect(name: str) -> None:
+    """The store or the machine does not answer once, whether or not it has done what it was asked for."""
+    spec, machine, verdict = SCENARIOS[name]
+    for at in range(effects_of(spec, machine())):
+        house = House(spec, machine())
+        assert house.own(Fuse(at, UnavailableError))
+        house.check(spec, verdict)
+        assert [event.reason for event in house.opened.store.events(KEY)].count(verdict.value) == 1
+
+
 def test_death_again_and_again() -> None:
     spec, machine, verdict = SCENARIOS["budget"]
     chance = random.Random(1)
@@ -105,6 +116,7 @@ def test_death_while_a_wish_is_carried_out(wish: Desired) -> None:
         assert house.machine.running() == []
         if wish is Desired.DELETE:
             assert house.opened.store.list().items == ()
+            assert house.machine.released >= set(house.machine.tasks)
             continue
         assert house.experiment.status.stopped
         lifecycle.want(house.opened.store, KEY, Desired.RUN)
