@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from katib.cli.exits import NOT_FOUND, OK
-from katib.cli.output import TablePrinter, age, duration, number, parameters, print_object
+from katib.cli.output import TablePrinter, age, count, duration, number, parameters, print_object
 from katib.cli.report import attempt_folder, best_report, end_line, parameter_rows, rerun_command
 from katib.cli.workshop import (
     find_experiment,
@@ -86,7 +86,7 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
     condition, _ = condition_of(experiment)
     goal = f", goal {spec.objective.goal:g}" if spec.objective.goal is not None else ""
     failures = "any number" if budget.max_failed is None else str(budget.max_failed)
-    limit = f"{budget.max_trials} trials" if budget.max_trials is not None else "no limit of trials"
+    limit = count(budget.max_trials, "trial") if budget.max_trials is not None else "no limit of trials"
     _fields(
         ("Name", experiment.key.name),
         ("Namespace", experiment.key.namespace),

@@ -70,6 +70,11 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
+def count(number: int, noun: str) -> str:
+    """``1 trial``, ``2 trials``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def parameters(trial: Trial) -> str:
     """``lr=0.01 units=64``: floats shortened to four digits."""
     texts = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in trial.parameters.values())

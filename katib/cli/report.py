@@ -7,7 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
-from katib.cli.output import duration, number
+from katib.cli.output import count, duration, number
 from katib.cli.workshop import in_namespace
 from katib.compose import Workshop
 from katib.core.errors import KatibError
@@ -30,7 +30,7 @@ def end_line(experiment: Experiment, why: str = "stopped") -> str:
         return f"experiment {name} {word}{took}: {status.message} ({status.verdict.value})"
     completed = Tally(status.counts).completed
     again = f"katib resume {name}{in_namespace(experiment.key.namespace)}"
-    return f"experiment {name} {why} after {completed} finished trials; go on with: {again}"
+    return f"experiment {name} {why} after {count(completed, 'finished trial')}; go on with: {again}"
 
 
 def best_report(workshop: Workshop, experiment: Experiment) -> str:
@@ -110,4 +110,4 @@ def _why_none(experiment: Experiment) -> str:
         return "no trial has run"
     failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.METRICS_UNAVAILABLE, 0)
     see = f"katib get trials {experiment.key.name}{in_namespace(experiment.key.namespace)} -o wide"
-    return f"{failed} trials failed or gave no metric; see: {see}"
+    return f"{count(failed, 'trial')} failed or gave no metric; see: {see}"

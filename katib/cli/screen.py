@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from katib.cli.exits import leave_pipe
-from katib.cli.output import duration, latest, number, parameters
+from katib.cli.output import count, duration, latest, number, parameters
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.trial import Trial, TrialState
@@ -89,7 +89,7 @@ class Lines(Silence):
         self._running: set[tuple[int, int]] = set()
         self._waiting = ""
         done, _ = progress(experiment)
-        _print(f"{_title(experiment)}{f', goes on after {done} trials' if done else ''}")
+        _print(_title(experiment) + (f", goes on after {count(done, 'trial')}" if done else ""))
         self._old = done
 
     def show(self, experiment: Experiment, history: History) -> None:
@@ -99,21 +99,21 @@ class Lines(Silence):
                 self._running.add((trial.number, trial.attempt))
                 again = f"attempt {trial.attempt} " if trial.attempt > 1 else ""
                 _print_trial(trial, again + parameters(trial))
-        for count in range(max(self._ended, self._old) + 1, len(history.finished) + 1):
-            self._end(experiment, history, count)
+        for nth in range(max(self._ended, self._old) + 1, len(history.finished) + 1):
+            self._end(experiment, history, nth)
         self._ended = len(history.finished)
         if experiment.status.waiting != self._waiting:
             self._waiting = experiment.status.waiting
             if self._waiting:
                 _print(f"{time.strftime('%H:%M:%S')} waiting: {self._waiting}")
 
-    def _end(self, experiment: Experiment, history: History, count: int) -> None:
-        """Print the end of the trial that was the ``count``-th to end."""
-        trial, limit = history.finished[count - 1], experiment.budget.max_trials
+    def _end(self, experiment: Experiment, history: History, nth: int) -> None:
+        """Print the end of the trial that was the ``nth`` to end."""
+        trial, limit = history.finished[nth - 1], experiment.budget.max_trials
         self._running.discard((trial.number, trial.attempt))
         value = history.value(trial)
         metric = f"{experiment.spec.objective.metric}={number(value)}" if value is not None else ""
-        place = f"[{count}/{limit}]" if limit else f"[{count}]"
+        place = f"[{nth}/{limit}]" if limit else f"[{nth}]"
         _print_trial(trial, " ".join(filter(None, (place, metric, trial.reason))))
 
 
@@ -244,6 +244,6 @@ def _last_failure(history: History) -> str:
 
 def _title(experiment: Experiment) -> str:
     spec, budget = experiment.spec, experiment.budget
-    limit = f"{budget.max_trials} trials" if budget.max_trials is not None else "no limit of trials"
+    limit = count(budget.max_trials, "trial") if budget.max_trials is not None else "no limit of trials"
     aim = f"{spec.objective.direction.value} {spec.objective.metric}"
     return f"experiment {experiment.key.name}: {spec.algorithm.name}, {aim}, {limit}, {budget.parallel} in parallel"

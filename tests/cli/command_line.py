@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -169,6 +170,12 @@ def on_terminal(folder: Path, *words: str | Path, term: str = "xterm-256color") 
 def plain(output: str) -> str:
     """Terminal output without its escape sequences."""
     return ESCAPES.sub("", output).replace("\r", "")
+
+
+def trial_counts(katib: Callable[..., Answer], name: str = "exp") -> dict[str, int]:
+    """How many trials the status of an experiment counts, by field."""
+    status = json.loads(katib("get", "experiment", name, "-o", "json").out)["status"]
+    return {key: value for key, value in status.items() if key.startswith("trials")}
 
 
 def running_trials(home: Path) -> list[psutil.Process]:

@@ -48,7 +48,7 @@ def test_stopped_experiment_says_how_to_go_on(katib, tmp_path):
     katib("run", write(tmp_path, document(script="sleep 30")), "--timeout", "0.3")
     out = katib("describe", "exp").out
     assert "stopped after 0 finished trials; go on with: katib resume exp" in out
-    assert "no best trial: 1 trials failed or gave no metric" not in out
+    assert "no best trial: 1 trial failed or gave no metric" not in out
 
 
 @pytest.mark.parametrize("count", [15, 3000])

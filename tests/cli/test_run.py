@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 
 import pytest
 import yaml
 
-from katib.cli.exits import FAILED, INTERRUPTED, OK, TIME_OUT, USAGE
-from tests.cli.command_line import KATIB, document, function_document, started, until, write
+from katib.cli.exits import FAILED, OK, TIME_OUT, USAGE
+from tests.cli.command_line import document, function_document, trial_counts, write
 
 SLEEPS = "echo loss=1; sleep 30"
-
-
-def counts(katib, name="exp"):
-    status = json.loads(katib("get", "experiment", name, "-o", "json").out)["status"]
-    return {key: value for key, value in status.items() if key.startswith("trials")}
 
 
 def test_runs_to_the_best_trial(katib, tmp_path):
@@ -65,7 +59,7 @@ def test_failing_trials_fail_the_run(katib, tmp_path):
     assert answer.status == FAILED
     assert "Failed [1/3] exit status 3" in answer.out
     assert "experiment exp failed" in answer.out
-    assert "no best trial: 1 trials failed or gave no metric; see: katib get trials exp -o wide" in answer.out
+    assert "no best trial: 1 trial failed or gave no metric; see: katib get trials exp -o wide" in answer.out
     assert katib("run", file).status == FAILED
     assert katib("run", file, "-o", "json").status == FAILED
 
@@ -92,7 +86,7 @@ def test_time_out_keeps_the_state(katib, tmp_path):
     last = katib("run", file)
     assert last.status == OK
     assert "Running attempt 3 x=" in last.out
-    assert counts(katib) == {"trials": 3, "trialsSucceeded": 3}
+    assert trial_counts(katib) == {"trials": 3, "trialsSucceeded": 3}
 
 
 class TestFileThatChanged:
@@ -137,7 +131,7 @@ class TestFileThatChanged:
         assert answer.status == OK
         assert "goes on after 3 trials" in answer.out
         assert answer.out.count("Succeeded [") == 2
-        assert counts(katib) == {"trials": 5, "trialsSucceeded": 5}
+        assert trial_counts(katib) == {"trials": 5, "trialsSucceeded": 5}
 
 
 class TestOptions:
@@ -235,81 +229,3 @@ class TestFunctions:
         assert answer.status == USAGE
         assert message in answer.err
         assert katib("get", "experiment", "exp").status == 3
-
-
-class TestLeaving:
-    """Signals go to processes of their own."""
-
-    SCRIPT = "echo loss=${trialParameters.x}; touch started-$$; sleep 1"
-    LONG = "echo loss=1; touch started-$$; sleep 60"
-
-    @staticmethod
-    def trial_started(folder):
-        until(lambda: list(folder.glob("started-*")), "a trial's start")
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_once_drains(self, katib, tmp_path, number):
-        script = self.SCRIPT.replace("$$", "$$$$")  # Kubernetes takes $$ for $
-        with started(tmp_path, "run", write(tmp_path, document(script=script))) as process:
-            self.trial_started(tmp_path)
-            process.signal(number)
-            answer = process.end()
-        assert answer.status == INTERRUPTED
-        assert "letting running trials finish; Ctrl-C again ends them now" in answer.err
-        assert answer.out.count("Succeeded [") == 1
-        assert "exp was interrupted after 1 finished trials; go on with: katib resume exp" in answer.out
-        assert counts(katib) == {"trials": 1, "trialsSucceeded": 1}
-        assert "Stopped" in katib("get", "experiment", "exp").out
-
-    def test_twice_ends_running_trials(self, katib, tmp_path):
-        script = f"test -e go && exec echo loss=1; {self.LONG}".replace("$$", "$$$$")
-        with started(tmp_path, "run", write(tmp_path, document(script=script)), "-o", "json") as process:
-            self.trial_started(tmp_path)
-            process.signal(signal.SIGINT)
-            process.said("letting running trials finish")
-            process.signal(signal.SIGINT)
-            answer = process.end()
-        assert answer.status == INTERRUPTED
-        assert json.loads(answer.out)["status"]["trialsPending"] == 1
-        (tmp_path / "go").touch()
-        resumed = katib("resume", "exp")
-        assert resumed.status == OK
-        assert "Running attempt 2" in resumed.out
-        assert counts(katib) == {"trials": 3, "trialsSucceeded": 3}
-
-    @pytest.mark.parametrize(
-        ("verb", "done", "status", "said"),
-        [
-            pytest.param("stop", "stopped", INTERRUPTED, "experiment exp was stopped after 0", id="stop"),
-            pytest.param("delete", "deleted", FAILED, "experiment exp was deleted while it ran", id="delete"),
-        ],
-    )
-    def test_wish_of_another_process(self, katib, tmp_path, verb, done, status, said):
-        file = write(tmp_path, document(script=self.LONG.replace("$$", "$$$$")))
-        with started(tmp_path, "run", file) as process:
-            self.trial_started(tmp_path)
-            answer = katib(verb, "exp", "--timeout", "20")
-            assert (answer.status, answer.out) == (OK, f"experiment.kubeflow.org/exp {done}\n")
-            owner = process.end()
-        assert owner.status == status
-        assert said in owner.out + owner.err
-
-    def test_second_owner_is_refused(self, katib, tmp_path):
-        file = write(tmp_path, document(script=self.LONG.replace("$$", "$$$$")))
-        with started(tmp_path, "run", file) as process:
-            self.trial_started(tmp_path)
-            answer = katib("run", file)
-            assert answer.status == FAILED
-            assert "error: experiment default/exp is run by" in answer.err
-            assert "watch it with: katib get trials" in answer.err
-            assert katib("stop", "exp").status == OK
-            process.end()
-
-    def test_reader_that_leaves_does_not_end_the_run(self, katib, tmp_path):
-        file = write(tmp_path, document())
-        shell = 'set -o pipefail; "$@" | head -1'
-        done = subprocess.run(
-            ["bash", "-c", shell, "bash", *KATIB, "run", str(file)], capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (OK, "")
-        assert counts(katib) == {"trials": 3, "trialsSucceeded": 3}
