@@ -11,15 +11,15 @@ from katib.engine.session import Session
 
 
 def take_reports(session: Session, now: float) -> bool:
-    """Draft what every launched attempt did since the last look. Returns whether to look again at once."""
+    """Draft what every launched attempt did since the last look. Returns whether there is more to be read at once."""
     attempts = session.running_attempts()
     if not attempts:
         return False
-    busy = False
+    more = False
     for update in session.parts.runner.poll({id: trial.cursors for id, trial in attempts.items()}):
-        busy |= update.more or update.phase.ended
+        more |= update.more
         _take(session, attempts[update.id], update, now)
-    return busy
+    return more
 
 
 def _take(session: Session, trial: Trial, update: Update, now: float) -> None:

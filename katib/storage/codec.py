@@ -1,16 +1,17 @@
 """The core's values as JSON text, and back: what the records of the store hold.
 
-Each dataclass is written as an object with every field under its own name, so a record can be read by eye and a field
-that a later version adds takes its default in older records. Types come back as they were (1, 1.0, True, "1" differ),
-NaN and infinities too, which JSON proper lacks; the text is pure ASCII, whatever a trial printed. Trees inside a record
+Each dataclass is written as an object with its fields under their own names, so a record can be read by eye. A field
+that has its default is left out, and one that a later version adds takes its default in older records; so a default is
+part of the format, and changing one needs a migration. Types come back as they were (1, 1.0, True, "1" differ), NaN and
+infinities too, which JSON proper lacks; the text is pure ASCII, whatever a trial printed. Trees inside a record
 (documents, options) are JSON trees: mappings keyed by text, lists, text, numbers, booleans and None.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Container, Mapping
+from dataclasses import MISSING, Field, fields
 from enum import Enum
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -49,20 +50,23 @@ class Codec(NamedTuple):
 
 
 class Record(Generic[T]):
-    """The codec of one dataclass. ``parts``: codecs of the fields that are no JSON trees; a None stays None."""
+    """The codec of one dataclass. ``defaults``: its fields and what they are when left out, which is then not written:
+    most records are mostly defaults. ``parts``: codecs of the fields that are no JSON trees; a None stays None."""
 
-    def __init__(self, kind: Callable[..., T], names: tuple[str, ...], **parts: Codec) -> None:
+    def __init__(self, kind: Callable[..., T], defaults: Mapping[str, Any], **parts: Codec) -> None:
         self._kind = kind
-        self.names = names
-        self._values = attrgetter(*names)
+        self.names = tuple(defaults)
+        self._defaults = tuple(defaults.values())
+        self._values = attrgetter(*self.names)
         self._encoders = tuple((name, part.encode) for name, part in parts.items() if part.encode)
         self._decoders = tuple((name, part.decode) for name, part in parts.items() if part.decode)
 
     def encode(self, value: T) -> dict[str, Any]:
         """``value`` as a JSON tree."""
-        tree = dict(zip(self.names, self._values(value), strict=True))
+        fields = zip(self.names, self._values(value), self._defaults, strict=True)
+        tree = {name: item for name, item, left in fields if item != left or type(item) is not type(left)}
         for name, encode in self._encoders:
-            if tree[name] is not None:
+            if tree.get(name) is not None:
                 tree[name] = encode(tree[name])
         return tree
 
@@ -90,9 +94,17 @@ class Record(Generic[T]):
         return Codec(self.encode, self.decode)
 
 
-def _record(kind: type[T], **parts: Codec) -> Record[T]:
-    """A dataclass with all of its fields but derived ones."""
-    return Record(kind, tuple(f.name for f in fields(kind) if f.compare), **parts)  # type: ignore[arg-type]
+def _record(kind: type[T], only: Container[str] = (), /, **parts: Codec) -> Record[T]:
+    """A dataclass with all of its fields but derived ones, or with ``only`` some."""
+    kept = [f for f in fields(kind) if f.compare and (not only or f.name in only)]  # type: ignore[arg-type]
+    return Record(kind, {f.name: _default(f) for f in kept}, **parts)
+
+
+def _default(field: Field[Any]) -> Any:
+    """What a field is when left out; something that equals nothing if it cannot be."""
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def _enum(kind: type[Enum]) -> Codec:
@@ -164,7 +176,7 @@ _SPEC = _record(
 )
 
 #: What any process may write of an experiment; status and counters are kept elsewhere and come back as defaults.
-DEFINITION: Record[Experiment] = Record(
+DEFINITION = _record(
     Experiment,
     ("key", "uid", "spec", "document", "desired", "budget", "created"),
     key=_KEY,
