@@ -23,10 +23,10 @@ demo: $(STAMP)  ## a real experiment to its best trial: 12 trials, Bayesian opti
 	PATH="$(CURDIR)/$(BIN):$$PATH" katib run examples/digits/experiment.yaml --suggestion process
 
 test: $(VENV)/.ready-dev  ## the tests that need pip alone
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-all: $(VENV)/.ready-dev  ## also the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-servers: $(VENV)/.ready-dev  ## the tests of parts that need servers from the system's packages
 	$(BIN)/python -m pytest -m requires
