@@ -95,10 +95,8 @@ class Lines(Silence):
     def show(self, experiment: Experiment, history: History) -> None:
         """Print what is new."""
         for trial in history.active.values():
-            if trial.state is TrialState.RUNNING and (trial.number, trial.attempt) not in self._running:
-                self._running.add((trial.number, trial.attempt))
-                again = f"attempt {trial.attempt} " if trial.attempt > 1 else ""
-                _print_trial(trial, again + parameters(trial))
+            if trial.state is TrialState.RUNNING:
+                self._start(trial)
         for nth in range(max(self._ended, self._old) + 1, len(history.finished) + 1):
             self._end(experiment, history, nth)
         self._ended = len(history.finished)
@@ -110,15 +108,22 @@ class Lines(Silence):
     def _end(self, experiment: Experiment, history: History, nth: int) -> None:
         """Print the end of the trial that was the ``nth`` to end."""
         trial, limit = history.finished[nth - 1], experiment.budget.max_trials
+        if trial.started is not None:  # a short one may be over before it was seen to run
+            self._start(trial)
         self._running.discard((trial.number, trial.attempt))
         value = history.value(trial)
         metric = f"{experiment.spec.objective.metric}={number(value)}" if value is not None else ""
         place = f"[{nth}/{limit}]" if limit else f"[{nth}]"
-        _print_trial(trial, " ".join(filter(None, (place, metric, trial.reason))))
+        self._line(trial, trial.state, " ".join(filter(None, (place, metric, trial.reason))))
 
+    def _start(self, trial: Trial) -> None:
+        if (trial.number, trial.attempt) not in self._running:
+            self._running.add((trial.number, trial.attempt))
+            again = f"attempt {trial.attempt} " if trial.attempt > 1 else ""
+            self._line(trial, TrialState.RUNNING, again + parameters(trial))
 
-def _print_trial(trial: Trial, text: str) -> None:
-    _print(f"{time.strftime('%H:%M:%S')} {trial.name} {trial.state.value} {text}".rstrip())
+    def _line(self, trial: Trial, state: TrialState, text: str) -> None:
+        _print(f"{time.strftime('%H:%M:%S')} {trial.name} {state.value} {text}".rstrip())
 
 
 def _print(line: str) -> None:

@@ -143,12 +143,24 @@ def test_lines_of_an_experiment_that_goes_on(capsys):
     experiment, history = view(*before, trial(2, TrialState.RUNNING, attempt=2), waiting="no service")
     for _ in range(2):
         lines.show(experiment, history)
-    experiment, history = view(*before, trial(2, TrialState.METRICS_UNAVAILABLE, reason="nothing", observation={}))
-    lines.show(experiment, history)
+    ended = trial(2, TrialState.METRICS_UNAVAILABLE, attempt=2, reason="nothing", observation={})
+    lines.show(*view(*before, ended))
     texts = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in capsys.readouterr().out.splitlines()]
     assert texts == [
         "experiment exp: random, minimize loss, 10 trials, 2 in parallel, goes on after 2 trials",
         "exp-00000002 Running attempt 2 x=2 activation=a very long name of an activation",
         "waiting: no service",
         "exp-00000002 MetricsUnavailable [3/10] nothing",
+    ]
+
+
+def test_lines_of_trials_that_were_never_seen_to_run(capsys):
+    """Their parameters are printed all the same; those of one that never ran are not."""
+    lines = screen.Lines(view()[0])
+    lines.show(*view(trial(0), trial(1, TrialState.KILLED, started=None, observation={}, reason="over")))
+    texts = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert texts == [
+        "exp-00000000 Running x=0 activation=a very long name of an activation",
+        "exp-00000000 Succeeded [1/10] loss=0.5",
+        "exp-00000001 Killed [2/10] over",
     ]
