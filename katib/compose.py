@@ -9,17 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import algorithms
 from katib import metrics
 from katib.core.errors import PermanentError, UnavailableError
-from katib.core.experiment import Experiment, ExperimentSpec
+from katib.core.experiment import Desired, Experiment, ExperimentSpec
+from katib.core.history import History
 from katib.core.naming import load
 from katib.core.ports import Algorithm, Leases, LogReader, Runner, Store
-from katib.core.trial import Trial
+from katib.core.trial import Proposal, Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
 from katib.resources import python_function, template
@@ -103,8 +104,9 @@ class Workshop:
         spec = replace(experiment.spec, budget=experiment.budget)
         runner = self._runner(spec)
         self._open.append(runner)
+        resting = experiment.desired is not Desired.RUN
         return Parts(
-            algorithm=self._algorithm(spec),
+            algorithm=Deferred(partial(self._algorithm, spec)) if resting else self._algorithm(spec),
             runner=runner,
             collector=metrics.create_collector(spec.collector, spec.objective),
             render=partial(_render, spec),
@@ -142,6 +144,19 @@ class Workshop:
             sys.path.insert(0, os.getcwd())  # a console script does not look for modules where it was called
         function: Objective = load("objective", name, {})
         return function
+
+
+class Deferred:
+    """An algorithm that is built when it is first asked. To stop or delete an experiment none is needed, and its
+    package or service may be gone."""
+
+    def __init__(self, build: Callable[[], Algorithm]) -> None:
+        """build: makes the algorithm."""
+        self._build = cache(build)
+
+    def suggest(self, history: History, count: int) -> Proposal:
+        """What the algorithm itself suggests."""
+        return self._build().suggest(history, count)
 
 
 def _render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:

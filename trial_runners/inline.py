@@ -66,7 +66,7 @@ class InlineRunner:
         """Run the next attempt in line to its end, however long it takes; with none, sleep for ``timeout`` seconds.
 
         Attempts that take next to no time are run several at a go, so that one commit takes them all.
-        KeyboardInterrupt passes through; its attempt is LOST.
+        KeyboardInterrupt passes through; its attempt is STOPPED.
         """
         if self._waiting:
             until = time.monotonic() + _GO_SECONDS
@@ -101,8 +101,8 @@ class InlineRunner:
                 ending = call(self._objective, attempt.parameters, self._metric, self._receive)
         except OSError as error:  # its folder cannot be made
             ending = failed(error, FailureClass.INFRASTRUCTURE)
-        except BaseException as error:
-            self._outcomes.end(attempt.id, Phase.LOST, f"interrupted by {type(error).__name__}")
+        except KeyboardInterrupt:
+            self._outcomes.end(attempt.id, Phase.STOPPED, "interrupted")
             raise
         finally:
             self._current = None

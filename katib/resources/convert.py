@@ -17,7 +17,8 @@ from katib.core.experiment import (
     TrialTemplate,
 )
 from katib.core.objective import Direction, Objective, Strategy
-from katib.core.parameters import Choice, Distribution, Integer, Ordinal, Parameter, Real
+from katib.core.parameters import Choice, Integer, Ordinal, Parameter, Real
+from katib.core.priors import Distribution
 from katib.core.space import SearchSpace
 from katib.core.trial import Key
 from katib.resources.documents import Experiment, FeasibleSpace, ParameterSpec, TrialTemplateSpec

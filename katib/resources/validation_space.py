@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from katib.core.errors import Problem, nearest_hint
-from katib.core.parameters import Distribution
+from katib.core.priors import Distribution
 from katib.resources.documents import ExperimentSpec, FeasibleSpace, NasConfig, ParameterSpec
 from katib.resources.scalars import show
 

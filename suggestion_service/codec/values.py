@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from katib.core.errors import Problem, SpecError
-from katib.core.parameters import Choice, Condition, Distribution, Integer, Ordinal, Parameter, Real, number_of
+from katib.core.parameters import Choice, Condition, Integer, Ordinal, Parameter, Real, number_of
+from katib.core.priors import Distribution
 from katib.core.space import SearchSpace
 from katib.core.trial import Parameters, Value
 from suggestion_service.generated import api_pb2 as pb

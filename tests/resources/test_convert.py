@@ -9,7 +9,8 @@ import pytest
 from katib.core.errors import SpecError
 from katib.core.experiment import Budget, CollectorSpec, Component, ExperimentSpec, ResumePolicy, TemplateParameter
 from katib.core.objective import Direction, Objective, Strategy
-from katib.core.parameters import Choice, Distribution, Integer, Ordinal, Real
+from katib.core.parameters import Choice, Integer, Ordinal, Real
+from katib.core.priors import Distribution
 from katib.core.trial import Key
 from katib.resources.convert import to_spec
 from katib.resources.defaults import fill_defaults

@@ -20,7 +20,7 @@ from katib.core.experiment import (
     Verdict,
 )
 from katib.core.objective import Direction, MetricSummary, Objective, Strategy
-from katib.core.parameters import Distribution
+from katib.core.priors import Distribution
 from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Trial, TrialState
 from katib.resources import documents

@@ -112,4 +112,3 @@ def test_what_is_no_record_raises(text: str) -> None:
 def test_every_field_of_a_trial_has_a_place_and_defaults_are_left_out() -> None:
     assert set(TRIAL.names) == {field.name for field in fields(Trial)}
     assert set(TRIAL.encode(Trial(0, "t", {}, attempt=2))) == {"number", "name", "parameters", "attempt"}
-

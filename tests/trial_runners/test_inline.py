@@ -237,7 +237,7 @@ def test_keyboard_interrupt_passes_through() -> None:
     with pytest.raises(KeyboardInterrupt):
         runner.wait(1)
     last = update_of(runner, attempt_id())
-    assert (last.phase, last.reason) == (Phase.LOST, "interrupted by KeyboardInterrupt")
+    assert (last.phase, last.reason) == (Phase.STOPPED, "interrupted")
 
 
 def test_environment_lasts_as_long_as_the_call(tmp_path: Path) -> None:
