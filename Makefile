@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.ready
-export KATIB_HOME ?=
 
 .PHONY: demo test test-all test-servers check proto bench clean
 
@@ -19,8 +18,9 @@ $(VENV)/.ready-dev: $(STAMP)
 	touch $@
 
 demo: $(STAMP)  ## a real experiment to its best trial: 12 trials, Bayesian optimisation, over the gRPC suggestion service
-	@KATIB_HOME=$$(mktemp -d) && export KATIB_HOME && trap 'rm -rf "$$KATIB_HOME"' EXIT && \
-	PATH="$(CURDIR)/$(BIN):$$PATH" katib run examples/digits/experiment.yaml --suggestion process
+	@rm -rf .demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" KATIB_HOME=.demo katib run examples/digits/experiment.yaml --suggestion process
+	@echo "look around: KATIB_HOME=.demo $(BIN)/katib get trials digits -o wide"
 
 test: $(VENV)/.ready-dev  ## the tests that need pip alone
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -47,4 +47,4 @@ bench: $(VENV)/.ready-dev  ## engine throughput: a table and JSON
 	$(BIN)/python -m benchmarks.engine
 
 clean:
-	rm -rf $(VENV) $(VENV)-proto build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-proto .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
