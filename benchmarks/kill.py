@@ -8,8 +8,6 @@ know, so what really ran is compared with what was recorded, and the search with
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
 import subprocess
 import sys
@@ -17,45 +15,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from benchmarks.kill_place import Place, Scenario
 from benchmarks.table import Row, show, write
-from katib.compose import Options, Workshop
-from katib.core.ports import Store
-from katib.core.trial import AttemptId, Key, Parameters, Trial
-from trial_runners.attempt_folder import AttemptFolder
-from trial_runners.local.processes import marked
-
-KEY = Key("default", "kill")
-
-# Arguments: ledger, integer part of the metric, lines to print, seconds between them, launches after which commands
-# wait, file they wait for. The last trials wait for the last kill, so that no kill comes too late on a quick machine.
-SCRIPT = """\
-echo "$KATIB_TRIAL_NAME $KATIB_ATTEMPT $$" >>"$1"
-if [ "$(wc -l <"$1")" -gt "$5" ]; then while [ ! -e "$6" ]; do sleep 0.1; done; fi
-line=1
-while [ "$line" -le "$3" ]; do echo "loss=$2.$line"; line=$((line + 1)); sleep "$4"; done
-"""
+from katib.core.trial import Parameters, Trial
 
 # Kinds of moments: while the process comes up, as soon as a command has started, any time after it came up.
 STARTING, LAUNCHING, WORKING = "coming up", "a trial just started", "at work"
 LONGEST_LIFE = 1.2  # seconds of work before a kill, at most
-LAUNCH_PATIENCE = 3.0  # seconds that a kill waits for a trial to start
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """pause: seconds between two of a trial's ``lines``. seed: of the search, and of the moments of the kills."""
-
-    trials: int = 30
-    parallel: int = 3
-    lines: int = 6
-    pause: float = 0.3
-    kills: int = 20
-    seed: int = 1
+LAUNCH_PATIENCE = 3.0  # seconds that a kill waits for a trial to start; there may be no room for one
+FIRST_LAUNCH_PATIENCE = 60.0  # the very first one will start, on however slow a machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,102 +66,6 @@ class Findings:
     left: int
 
 
-class Place:
-    """A home with the experiment's YAML, the ledger and the gate that the last trials wait at."""
-
-    def __init__(self, home: Path, scenario: Scenario) -> None:
-        self.home = home
-        self.scenario = scenario
-        self.ledger = home / "ledger"
-        self.gate = home / "gate"
-        self.file = home / "experiment.yaml"
-        home.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self._document()), encoding="utf-8")
-
-    def run(self) -> subprocess.Popen[str]:
-        """Start ``katib run``."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "katib.cli.main", "run", str(self.file), "--seed", str(self.scenario.seed)],
-            env={**environment, "KATIB_HOME": str(self.home), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            cwd=self.home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def launches(self) -> tuple[tuple[str, int], ...]:
-        """What the ledger says: (trial, attempt) of each command."""
-        with suppress(FileNotFoundError):
-            words = [line.split() for line in self.ledger.read_text().splitlines()]
-            return tuple((name, int(attempt)) for name, attempt, _ in words)
-        return ()
-
-    def read(self) -> tuple[tuple[Trial, ...], dict[tuple[str, int], list[str]]]:
-        """Trials by number and stored metric texts by (trial, attempt); nothing before the experiment exists."""
-        workshop = Workshop(Options(self.home))
-        try:
-            trials = tuple(sorted(workshop.store.trials(KEY), key=lambda trial: trial.number))
-            return trials, _curves(workshop.store, trials)
-        finally:
-            workshop.close()
-
-    def printed(self, launches: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], list[str]]:
-        """The metric's texts in the logs."""
-        root, texts = self.home / "trials", {}
-        for name, attempt in launches:
-            log = AttemptFolder.of(root, AttemptId(KEY, name, attempt)).log.read_text()
-            lines = log.splitlines()  # a shell may add "Terminated" when it was stopped
-            texts[name, attempt] = [line.removeprefix("loss=") for line in lines if line.startswith("loss=")]
-        return texts
-
-    def left(self) -> int:
-        """Processes of trials that still run."""
-        return sum(len(processes) for processes in marked((self.home / "trials").resolve()).values())
-
-    def _document(self) -> dict[str, Any]:
-        scenario = self.scenario
-        waits_after = scenario.trials - scenario.parallel
-        words = [self.ledger, "${trialParameters.n}", scenario.lines, scenario.pause, waits_after, self.gate]
-        # Kubernetes takes $$ for $ in commands, to tell it from $(VARIABLE).
-        command = ["/bin/sh", "-c", SCRIPT.replace("$", "$$"), "trial", *map(str, words)]
-        return {
-            "apiVersion": "kubeflow.org/v1beta1",
-            "kind": "Experiment",
-            "metadata": {"name": KEY.name},
-            "spec": {
-                "objective": {"type": "minimize", "objectiveMetricName": "loss"},
-                "algorithm": {"algorithmName": "random"},
-                "earlyStopping": {"algorithmName": "medianstop"},
-                "maxTrialCount": scenario.trials,
-                "parallelTrialCount": scenario.parallel,
-                "parameters": [
-                    {"name": "n", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "1000000"}},
-                    {"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}},
-                ],
-                "trialTemplate": {
-                    "primaryContainerName": "main",
-                    "trialParameters": [{"name": "n", "reference": "n"}],
-                    "trialSpec": {
-                        "apiVersion": "batch/v1",
-                        "kind": "Job",
-                        "spec": {
-                            "template": {"spec": {"containers": [{"name": "main", "image": "sh", "command": command}]}}
-                        },
-                    },
-                },
-            },
-        }
-
-
-def _curves(store: Store, trials: tuple[Trial, ...]) -> dict[tuple[str, int], list[str]]:
-    names = {trial.number: trial.name for trial in trials}
-    texts: dict[tuple[str, int], list[str]] = {}
-    for number, recorded in store.curve(KEY):
-        texts.setdefault((names[number], recorded.attempt), []).append(recorded.measurement.text)
-    return texts
-
-
 def unbroken_run(place: Place) -> tuple[tuple[Parameters, ...], float]:
     """Run to the end; parameters by number, and the seconds until the process was at work."""
     place.gate.touch()
@@ -207,7 +82,7 @@ def unbroken_run(place: Place) -> tuple[tuple[Parameters, ...], float]:
 def killed_run(place: Place, unbroken: tuple[Parameters, ...], ready: float) -> Findings:
     """Kill as often as the scenario says, then run to the end. ready: seconds that a process takes to come up."""
     moments = random.Random(place.scenario.seed)
-    kinds = (WORKING, STARTING, WORKING, LAUNCHING, WORKING)
+    kinds = (LAUNCHING, WORKING, STARTING, WORKING, WORKING)
     kills = tuple(_kill_once(place, kinds[i % len(kinds)], moments, ready) for i in range(place.scenario.kills))
     place.gate.touch()
     process = place.run()
@@ -230,7 +105,8 @@ def _kill_once(place: Place, kind: str, moments: random.Random, ready: float) ->
         _await_work(process)
         if kind == WORKING:
             time.sleep(fraction * LONGEST_LIFE)
-        while kind == LAUNCHING and len(place.launches()) == before and time.monotonic() < began + LAUNCH_PATIENCE:
+        patience = LAUNCH_PATIENCE if before else FIRST_LAUNCH_PATIENCE
+        while kind == LAUNCHING and len(place.launches()) == before and time.monotonic() < began + patience:
             time.sleep(0.001)
     process.kill()
     after = time.monotonic() - began

@@ -63,29 +63,26 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
         budget=Budget(int(parallel), int(max_trials), None if max_failed is None else int(max_failed)),
         seed=None if seed is None else int(seed),
     )
-    kept = Path(folder) if folder is not None else None
     with tempfile.TemporaryDirectory(prefix="katib-tune-") as home:
+        kept = Path(folder) if folder is not None else None
         options = Options(Path(home), "memory://", runner=runner, objective=objective, function_folder=kept)
-        workshop = Workshop(options)
-        try:
-            return _run(workshop, spec)
-        finally:
-            workshop.close()
+        return _run(options, spec)
 
 
-def _run(workshop: Workshop, spec: ExperimentSpec) -> Result:
-    workshop.check(spec)
-    key = lifecycle.create(workshop.store, spec, {}).key
+def _run(options: Options, spec: ExperimentSpec) -> Result:
+    workshop = Workshop(options)
     controller = workshop.controller()
     try:
+        workshop.check(spec)
+        key = lifecycle.create(workshop.store, spec, {}).key
         experiment = controller.run(key)
+        return Result(experiment, tuple(sorted(workshop.store.trials(key), key=lambda trial: trial.number)))
     except KeyboardInterrupt:
         controller.interrupt()
         raise
     finally:
         controller.close()
-    trials = sorted(workshop.store.trials(key), key=lambda trial: trial.number)
-    return Result(experiment, tuple(trials))
+        workshop.close()
 
 
 def _component(name: str, settings: Mapping[str, object] | None) -> Component:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill import Findings, Scenario, changed_records, rows_of, torture
+from benchmarks.kill import Findings, changed_records, rows_of, torture
+from benchmarks.kill_place import Scenario
 from katib.core.trial import TrialState
 
 
