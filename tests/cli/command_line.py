@@ -140,6 +140,8 @@ def started(folder: Path, *words: str | Path) -> Iterator[Process]:
 
 def on_terminal(folder: Path, *words: str | Path, term: str = "xterm-256color") -> tuple[int, str]:
     """Exit status and output of a command on a terminal of 100 columns and 30 lines."""
+    size = ("COLUMNS", "LINES")  # of the terminal of the tests themselves
+    environment = {name: value for name, value in os.environ.items() if name not in size}
     terminal, end = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
     output, deadline = b"", time.monotonic() + TIMEOUT
@@ -149,7 +151,7 @@ def on_terminal(folder: Path, *words: str | Path, term: str = "xterm-256color") 
         stdout=end,
         stderr=end,
         cwd=folder,
-        env={**os.environ, "TERM": term},
+        env={**environment, "TERM": term},
         start_new_session=True,
     )
     os.close(end)
