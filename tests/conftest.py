@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -19,6 +20,12 @@ PARTS = {
     "chromium": lambda: shutil.which("chromium") is not None,
     "k8s": lambda: shutil.which("kubelet") is not None,
 }
+
+
+def pytest_configure() -> None:
+    """Tests interrupt programs; a shell that runs the tests in the background would have them ignore that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
