@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -175,16 +176,26 @@ def run(host: str = "127.0.0.1", port: int = 6789, insecure: bool = False, lifel
     holds it, however that dies, so a service that another process started for itself does not outlive it.
     """
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     name = f"[{host}]" if ":" in host else host
-    server = serve(f"{name}:{port}", insecure=insecure)
-    sys.stdout.write(f"suggestion service listening on {name}:{server.port}\n")
-    sys.stdout.flush()
-    if lifeline is not None:
-        threading.Thread(target=_watch, args=(lifeline, ended), name="lifeline", daemon=True).start()
-    ended.wait()
-    server.stop()
+    with _signals_set(ended):
+        server = serve(f"{name}:{port}", insecure=insecure)
+        sys.stdout.write(f"suggestion service listening on {name}:{server.port}\n")
+        sys.stdout.flush()
+        if lifeline is not None:
+            threading.Thread(target=_watch, args=(lifeline, ended), name="lifeline", daemon=True).start()
+        ended.wait()
+        server.stop()
+
+
+@contextmanager
+def _signals_set(ended: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set ``ended`` for the time of the block."""
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _watch(lifeline: int, ended: threading.Event) -> None:

@@ -196,8 +196,7 @@ def test_a_worker_that_dies_idle_is_replaced(runner: ProcessRunner) -> None:
     follow(runner, attempt_id("first"))
     (pid,) = workers()
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not alive(pid))
-    update_of(runner, attempt_id("first"))
+    until(lambda: update_of(runner, attempt_id("first")) is not None and not runner._workers)  # all its threads ended
     runner.start(attempt(attempt_id("second"), "constant"))
     assert follow(runner, attempt_id("second")).last.phase is Phase.SUCCEEDED
 
