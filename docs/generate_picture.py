@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -34,4 +35,5 @@ def draw(home: Path, name: str) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "run.svg").write_text(draw(ROOT / ".demo", "digits"))
+    os.chdir(ROOT)
+    Path("docs/run.svg").write_text(draw(Path(".demo"), "digits"))
