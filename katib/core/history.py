@@ -142,11 +142,6 @@ class History:
         """Number of the first trial with exactly these parameters, None if there is none: what is no duplicate."""
         return self._points.get(self.point(parameters))
 
-    @property
-    def distinct_points(self) -> int:
-        """How many different sets of parameters were tried or are pending."""
-        return len(self._points)
-
     def view(self) -> View:
         """Arrays over the finished trials that are shown to algorithms; do not write to them."""
         return self._rows.view()

@@ -19,6 +19,7 @@ from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
 from katib.core.trial import AttemptId, Key, Trial, TrialState
 from katib.engine.plan import Tally
 from katib.engine.progress import attempt_id, is_lost
+from katib.engine.summary import MAY_BE_BEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ class Session:
 
     def _consider(self, trial: Trial) -> None:
         """Keep the best trial: strictly better wins, so the earlier of two equals stays."""
-        if trial.state not in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED):
+        if trial.state not in MAY_BE_BEST:
             return
         objective, value = self.experiment.spec.objective, self.history.value(trial)
         if value is None:
