@@ -18,6 +18,7 @@ ALGORITHMS: Mapping[str, str] = {
     "random": "algorithms.random_search:RandomSearch",
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
     "hyperband": "algorithms.hyperband:Hyperband",
+    "pbt": "algorithms.population_based_training:PopulationBasedTraining",
 }
 STOPPERS: Mapping[str, str] = {
     "medianstop": "algorithms.median_stop:MedianStop",

@@ -33,7 +33,8 @@ class SettingInfo:
     """One setting, as a user reads of it.
 
     type: int, float or str. default: None if it is required, or if leaving it out has a meaning of its own (see
-    ``help``). low: smallest allowed value. above: values must be greater than this. choices: the allowed texts.
+    ``help``). low, high: smallest and largest allowed value. above: values must be greater than this. choices: the
+    allowed texts.
     convert: how to read the text where Katib does not do it by type; raises ValueError or OverflowError.
     """
 
@@ -43,6 +44,7 @@ class SettingInfo:
     required: bool
     help: str
     low: float | None = None
+    high: float | None = None
     above: float | None = None
     choices: tuple[str, ...] = ()
     convert: Callable[[str], Any] | None = None
@@ -53,6 +55,7 @@ class SettingInfo:
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         limits = [f"at least {self.low:g}" if self.low is not None else ""]
+        limits.append(f"at most {self.high:g}" if self.high is not None else "")
         limits.append(f"greater than {self.above:g}" if self.above is not None else "")
         return ", ".join([_NOUNS[self.type], *filter(None, limits)])
 
@@ -63,11 +66,13 @@ class SettingInfo:
             raise ValueError(text)
         if (self.low is not None and value < self.low) or (self.above is not None and value <= self.above):
             raise ValueError(text)
+        if self.high is not None and value > self.high:
+            raise ValueError(text)
         return value
 
 
 def setting(default: Any = MISSING, **rule: Any) -> Any:
-    """A field of a Settings class; required without ``default``. ``rule``: help, low, above, choices and convert."""
+    """A field of a Settings class; required without ``default``. ``rule``: help, low, high, above, choices, convert."""
     return field(default=default, metadata=rule)
 
 

@@ -48,13 +48,14 @@ class _Numeric:
 
     def _at(self, u: float) -> float:
         """The allowed value nearest to the prior's quantile."""
-        if self.prior.count == 1:
-            return self.low
-        value = self.prior.quantile(u)
+        return self.low if self.prior.count == 1 else self.nearest(self.prior.quantile(u))
+
+    def nearest(self, number: float) -> float:
+        """The allowed value nearest to ``number``, which may lie anywhere."""
         if self.step is None:
-            return min(max(value, self.low), self.high)
-        index = min(max(round((value - self.low) / self.step), 0), self.prior.count - 1)
-        return min(float(f"{self.low + index * self.step:.15g}"), self.high)  # 0.7, not 0.7000000000000001
+            return float(min(max(number, self.low), self.high))
+        index = min(max(round((number - self.low) / self.step), 0), self.prior.count - 1)
+        return float(min(float(f"{self.low + index * self.step:.15g}"), self.high))  # 0.7, not 0.7000000000000001
 
     def to_unit(self, value: Value) -> float:
         """Coordinate of ``value`` in [0, 1]: the middle of its share of the prior if there is a step."""
@@ -102,6 +103,10 @@ class Integer(_Numeric):
     def from_unit(self, u: float) -> int:
         """Value at coordinate ``u``; within the bounds and on the grid for every u in [0, 1]."""
         return round(self._at(u))
+
+    def nearest(self, number: float) -> int:
+        """The allowed value nearest to ``number``, which may lie anywhere."""
+        return round(_Numeric.nearest(self, number))
 
     def check(self, value: Value) -> int:
         """``value`` as an integer. Raises SpecError if it is none or lies outside the bounds."""

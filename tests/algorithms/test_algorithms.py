@@ -66,6 +66,14 @@ def test_an_algorithm_from_elsewhere_is_used_by_module_and_class() -> None:
             "hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "1"}, ["[eta]: got '1'", "at least 2"]
         ),
         pytest.param("hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "nan"}, ["[eta]: got 'nan'"]),
+        pytest.param("pbt", {}, ["needs the setting 'n_population'", "needs the setting 'truncation_threshold'"]),
+        pytest.param("pbt", {"n_population": "4"}, ["[n_population]: got '4', expected an integer, at least 5"]),
+        pytest.param("pbt", {"n_population": "many"}, ["[n_population]: got 'many'"]),
+        pytest.param("pbt", {"truncation_threshold": "1.5"}, ["got '1.5', expected a number, at least 0, at most 1"]),
+        pytest.param("pbt", {"truncation_threshold": "-0.1"}, ["[truncation_threshold]: got '-0.1'"]),
+        pytest.param("pbt", {"truncation_threshold": "nan"}, ["[truncation_threshold]: got 'nan'"]),
+        pytest.param("pbt", {"resample_probability": "1.01"}, ["[resample_probability]: got '1.01'"]),
+        pytest.param("pbt", {"resample_probabilty": "0.5"}, ["did you mean 'resample_probability'?"]),
     ],
 )
 def test_bad_settings_name_the_path_the_value_and_what_was_expected(
@@ -116,6 +124,12 @@ def test_katibs_settings_and_defaults() -> None:
             "random_state": None,
         },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
+        "pbt": {
+            "n_population": None,
+            "truncation_threshold": None,
+            "resample_probability": 0.0,
+            "suggestion_trial_dir": None,
+        },
         "medianstop": {"min_trials_required": 3, "start_step": 4},
     }
 

@@ -74,6 +74,13 @@ SAMPLES = {
         trials=8,
     ),
     "hyperband": Sample("hyperband", {"r_l": "9", "resource_name": "epochs"}, finite=False, trials=50),
+    "pbt": Sample(
+        "pbt",
+        {"n_population": "5", "truncation_threshold": "0.4", "resample_probability": "0.2"},
+        on_grid={"n_population": "30"},
+        finite=False,
+        trials=40,
+    ),
 }
 EVERY = [pytest.param(sample, id=name) for name, sample in SAMPLES.items()]
 FINITE = [pytest.param(sample, id=name) for name, sample in SAMPLES.items() if sample.finite]
