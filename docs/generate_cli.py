@@ -27,7 +27,10 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     arguments = [_argument(each) for each in command.params if isinstance(each, click.Argument)]
     yield f"### katib {name}\n"
     yield f"```\nkatib {' '.join([name, '[OPTIONS]', *arguments])}\n```\n"
-    yield f"{inspect.cleandoc(command.help or '')}\n"
+    text, _, examples = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
+    yield f"{text.strip()}\n"
+    if examples:
+        yield f"```\n{inspect.cleandoc(examples)}\n```\n"
     options = [each for each in command.params if isinstance(each, click.Option)]
     if options:
         yield "| option | meaning |\n|---|---|"
@@ -37,7 +40,7 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
 
 def _argument(argument: click.Argument) -> str:
     name = argument.metavar or (argument.name or "").upper()
-    return name if argument.required else f"[{name}]"
+    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 def _option(option: click.Option) -> str:

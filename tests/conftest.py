@@ -12,6 +12,7 @@ import pytest
 # Part -> whether it is here. A package is looked for by name, a server by its program.
 PARTS = {
     "skopt": lambda: importlib.util.find_spec("skopt") is not None,
+    "jsonschema": lambda: importlib.util.find_spec("jsonschema") is not None,
     "optuna": lambda: importlib.util.find_spec("optuna") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,

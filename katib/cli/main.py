@@ -26,6 +26,7 @@ COMMANDS = {
     "logs": ("katib.cli.logs:logs", "Print what a trial printed"),
     "stop": ("katib.cli.wishes:stop", "Stop an experiment; it can be resumed"),
     "delete": ("katib.cli.wishes:delete", "Delete an experiment with its trials, metrics and files"),
+    "explain": ("katib.cli.explain:explain", "Explain a field of Experiment, Trial or Suggestion"),
     "algorithms": ("katib.cli.algorithms:algorithms", "List algorithms, or the settings of one"),
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),

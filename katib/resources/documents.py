@@ -1,13 +1,14 @@
-"""Katib's documents, group kubeflow.org, version v1beta1: Experiment, Suggestion and Trial; and Kubernetes' ConfigMap,
-which may hold trial templates. Field names are Katib's, in lowerCamelCase on the outside."""
+"""Katib's Experiment, group kubeflow.org, version v1beta1. Field names are Katib's, in lowerCamelCase on the outside;
+what each field says of itself is what ``katib explain`` prints. What belongs to an Experiment: ``trial_documents``."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
+from katib.core.experiment import ResumePolicy
+from katib.core.priors import Distribution
 from katib.resources.shared_types import (
     AlgorithmSpec,
-    EarlyStoppingRule,
     Int32,
     MetricsCollectorSpec,
     Model,
@@ -18,6 +19,7 @@ from katib.resources.shared_types import (
     StatusCondition,
     Text,
     Tree,
+    about,
 )
 
 API_VERSION = "kubeflow.org/v1beta1"
@@ -26,95 +28,134 @@ API_VERSION = "kubeflow.org/v1beta1"
 class FeasibleSpace(Model):
     """The values of a parameter: min, max and step, or a list. distribution: uniform, logUniform, normal, logNormal."""
 
-    min: Text | None = None
-    max: Text | None = None
-    step: Text | None = None
-    values: list[Text] | None = Field(default=None, alias="list")
-    distribution: Text | None = None
+    min: Text | None = about("Smallest value, of double and int")
+    max: Text | None = about("Largest value, of double and int")
+    step: Text | None = about("Distance of the values that are tried, counted from min; an int has 1 unless given")
+    values: list[Text] | None = about(
+        "The values to choose from, of discrete (numbers) and categorical (any text)", alias="list"
+    )
+    distribution: Text | None = about(
+        "How values of double and int are drawn; the log ones need min > 0",
+        allowed=tuple(Distribution),
+        default=Distribution.UNIFORM.value,
+    )
 
 
 class ParameterSpec(Model):
     """One dimension of the search space. parameterType: double, int, discrete or categorical."""
 
-    name: Text | None = None
-    parameter_type: Text | None = None
-    feasible_space: FeasibleSpace | None = None
+    name: Text | None = about("Name of the parameter; trialParameters refer to it")
+    parameter_type: Text | None = about(
+        "What its values are: numbers of a range, whole ones, numbers of a list, or texts of a list",
+        allowed=("double", "int", "discrete", "categorical"),
+    )
+    feasible_space: FeasibleSpace | None = about("The values that it may have")
 
 
 class GraphConfig(Model):
     """The outline of a network that is searched."""
 
-    num_layers: Int32 | None = None
-    input_sizes: list[Int32] | None = None
-    output_sizes: list[Int32] | None = None
+    num_layers: Int32 | None = about("Number of layers of the network")
+    input_sizes: list[Int32] | None = about("Shape of the input")
+    output_sizes: list[Int32] | None = about("Shape of the output")
 
 
 class Operation(Model):
     """A kind of layer, and the search space of its own parameters."""
 
-    operation_type: Text | None = None
-    parameters: list[ParameterSpec] | None = None
+    operation_type: Text | None = about("Kind of layer, as the training code knows it: convolution, reduction, ...")
+    parameters: list[ParameterSpec] | None = about("Parameters of such a layer, each with its space")
 
 
 class NasConfig(Model):
     """The search space of a neural architecture search."""
 
-    graph_config: GraphConfig | None = None
-    operations: list[Operation] | None = None
+    graph_config: GraphConfig | None = about("Outline of the network: depth and sizes")
+    operations: list[Operation] | None = about("Kinds of layers to choose from")
 
 
 class ConfigMapSource(Model):
     """A template in a ConfigMap. templatePath: the key in its data."""
 
-    config_map_name: Text | None = None
-    config_map_namespace: Text | None = None
-    template_path: Text | None = None
+    config_map_name: Text | None = about(
+        "Name of the ConfigMap; in local runs also the file or folder of that name beside the experiment"
+    )
+    config_map_namespace: Text | None = about("Namespace of the ConfigMap")
+    template_path: Text | None = about("Key in the ConfigMap's data whose text is the template")
 
 
 class TrialParameterSpec(Model):
     """``${trialParameters.<name>}`` in the template stands for ``reference``."""
 
-    name: Text | None = None
-    description: Text | None = None
-    reference: Text | None = None
+    name: Text | None = about("Name in the template: ${trialParameters.NAME}")
+    description: Text | None = about("What it is, for people")
+    reference: Text | None = about(
+        "The parameter that it stands for, or ${trialSpec.Name} (Namespace, Kind, Labels[x], ...) of the trial itself"
+    )
 
 
 class TrialTemplateSpec(Model):
     """The job of a trial, with placeholders. Either trialSpec or configMap is given."""
 
-    trial_spec: Tree | None = None
-    config_map: ConfigMapSource | None = None
-    trial_parameters: list[TrialParameterSpec] | None = None
-    primary_pod_labels: dict[str, Text] | None = None
-    primary_container_name: Text | None = None
-    success_condition: Text | None = None
-    failure_condition: Text | None = None
-    retain: bool | None = None
+    trial_spec: Tree | None = about(
+        "The job as a manifest with ${trialParameters.NAME} in its texts; this or configMap is given"
+    )
+    config_map: ConfigMapSource | None = about("Where the job's manifest is found instead of trialSpec")
+    trial_parameters: list[TrialParameterSpec] | None = about("What stands for what in the template")
+    primary_pod_labels: dict[str, Text] | None = about(
+        "Labels of the pods whose metrics count, where a job has several kinds of pods"
+    )
+    primary_container_name: Text | None = about(
+        "The container that trains: its command is what runs, its metrics are read"
+    )
+    success_condition: Text | None = about(
+        "GJSON path into the live job; a match says that it succeeded. Known for usual kinds of jobs"
+    )
+    failure_condition: Text | None = about(
+        "GJSON path into the live job; a match says that it failed. Tried before successCondition"
+    )
+    retain: bool | None = about("Whether the job (on a cluster) or its files are kept when the trial is over")
 
 
 class ExperimentSpec(Model):
     """What the user asks for."""
 
-    parameters: list[ParameterSpec] | None = None
-    objective: ObjectiveSpec | None = None
-    algorithm: AlgorithmSpec | None = None
-    early_stopping: AlgorithmSpec | None = None
-    trial_template: TrialTemplateSpec | None = None
-    parallel_trial_count: Int32 | None = None
-    max_trial_count: Int32 | None = None
-    max_failed_trial_count: Int32 | None = None
-    metrics_collector_spec: MetricsCollectorSpec | None = None
-    nas_config: NasConfig | None = None
-    resume_policy: Text | None = None
+    parameters: list[ParameterSpec] | None = about(
+        "The search space: one entry for each parameter. This or nasConfig is given"
+    )
+    objective: ObjectiveSpec | None = about("What is optimised")
+    algorithm: AlgorithmSpec | None = about("How the space is searched")
+    early_stopping: AlgorithmSpec | None = about("Rule by which hopeless trials are ended early; none unless given")
+    trial_template: TrialTemplateSpec | None = about("The job that a trial runs")
+    parallel_trial_count: Int32 | None = about(
+        "Most trials that run at a time; lowered to maxTrialCount if left out. May be edited later", default=3
+    )
+    max_trial_count: Int32 | None = about(
+        "The experiment ends with success when so many trials are finished; no limit if left out. May be edited later"
+    )
+    max_failed_trial_count: Int32 | None = about(
+        "The experiment fails when so many trials have failed (0 and 1 both mean the first); no limit if left out. May "
+        "be edited later"
+    )
+    metrics_collector_spec: MetricsCollectorSpec | None = about(
+        "How metrics are collected; what trials print is read unless given"
+    )
+    nas_config: NasConfig | None = about("The search space of an architecture search, instead of parameters")
+    resume_policy: Text | None = about(
+        "Whether an experiment that used up maxTrialCount can go on with more: no, or with its algorithm kept running "
+        "(LongRunning) or started again (FromVolume)",
+        allowed=tuple(ResumePolicy),
+        default=ResumePolicy.NEVER.value,
+    )
 
 
 class Status(Model):
     """What the status of every kind has."""
 
-    start_time: Text | None = None
-    completion_time: Text | None = None
-    last_reconcile_time: Text | None = None
-    conditions: list[StatusCondition] | None = None
+    start_time: Text | None = about("When it began to run")
+    completion_time: Text | None = about("When it ended; null before")
+    last_reconcile_time: Text | None = about("When a cluster's controller looked at it last")
+    conditions: list[StatusCondition] | None = about("What is true of it, the newest last")
 
     def holds(self, condition: str) -> StatusCondition | None:
         """The condition of that type if it is True."""
@@ -125,112 +166,44 @@ class Status(Model):
 class OptimalTrial(Model):
     """The best trial so far."""
 
-    best_trial_name: Text | None = None
-    parameter_assignments: list[NamedValue] | None = None
-    observation: Observation | None = None
+    best_trial_name: Text | None = about("Name of the best trial")
+    parameter_assignments: list[NamedValue] | None = about("Its parameters")
+    observation: Observation | None = about("Its metrics")
 
 
 class ExperimentStatus(Status):
     """Counts and names of trials, and the best one."""
 
-    current_optimal_trial: OptimalTrial | None = None
-    running_trial_list: list[Text] | None = None
-    pending_trial_list: list[Text] | None = None
-    failed_trial_list: list[Text] | None = None
-    succeeded_trial_list: list[Text] | None = None
-    killed_trial_list: list[Text] | None = None
-    early_stopped_trial_list: list[Text] | None = None
-    metrics_unavailable_trial_list: list[Text] | None = None
-    trials: Int32 | None = None
-    trials_succeeded: Int32 | None = None
-    trials_failed: Int32 | None = None
-    trials_killed: Int32 | None = None
-    trials_pending: Int32 | None = None
-    trials_running: Int32 | None = None
-    trials_early_stopped: Int32 | None = None
-    trial_metrics_unavailable: Int32 | None = None
+    current_optimal_trial: OptimalTrial | None = about("The best trial so far")
+    running_trial_list: list[Text] | None = about("Names of trials that run")
+    pending_trial_list: list[Text] | None = about("Names of trials that wait to be started")
+    failed_trial_list: list[Text] | None = about("Names of trials that failed")
+    succeeded_trial_list: list[Text] | None = about("Names of trials that succeeded")
+    killed_trial_list: list[Text] | None = about("Names of trials that were stopped because the experiment was over")
+    early_stopped_trial_list: list[Text] | None = about("Names of trials that were stopped early")
+    metrics_unavailable_trial_list: list[Text] | None = about("Names of trials that gave no value of the objective")
+    trials: Int32 | None = about("Number of trials")
+    trials_succeeded: Int32 | None = about("Number of trials that succeeded")
+    trials_failed: Int32 | None = about("Number of trials that failed")
+    trials_killed: Int32 | None = about("Number of trials that were stopped because the experiment was over")
+    trials_pending: Int32 | None = about("Number of trials that wait to be started")
+    trials_running: Int32 | None = about("Number of trials that run")
+    trials_early_stopped: Int32 | None = about("Number of trials that were stopped early")
+    trial_metrics_unavailable: Int32 | None = about("Number of trials that gave no value of the objective")
 
 
 class Resource(Model):
     """What every kind has. The status of a document that a user applies is ignored."""
 
-    api_version: Text | None = None
-    kind: Text | None = None
-    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+    api_version: Text | None = about("Group and version of the kind", allowed=("kubeflow.org/v1beta1",))
+    kind: Text | None = about("Experiment, Trial or Suggestion")
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta, description="Name, namespace and labels of the object")
 
 
 class Experiment(Resource):
     """A search: space, objective, algorithm, budget and the job that evaluates one point."""
 
-    spec: ExperimentSpec = Field(default_factory=ExperimentSpec)
-    status: ExperimentStatus | None = None
-
-
-class SuggestionSpec(Model):
-    """What is asked of an algorithm. requests: total number of points asked for so far."""
-
-    algorithm: AlgorithmSpec | None = None
-    early_stopping: AlgorithmSpec | None = None
-    requests: Int32 | None = None
-    resume_policy: Text | None = None
-
-
-class TrialAssignment(Model):
-    """One point that an algorithm suggested. name: of the trial that it becomes."""
-
-    name: Text | None = None
-    parameter_assignments: list[NamedValue] | None = None
-    early_stopping_rules: list[EarlyStoppingRule] | None = None
-    labels: dict[str, Text] | None = None
-
-
-class SuggestionStatus(Status):
-    """What an algorithm answered."""
-
-    algorithm_settings: list[NamedValue] | None = None
-    suggestion_count: Int32 | None = None
-    suggestions: list[TrialAssignment] | None = None
-
-
-class Suggestion(Resource):
-    """The dialogue with an experiment's algorithm."""
-
-    spec: SuggestionSpec = Field(default_factory=SuggestionSpec)
-    status: SuggestionStatus | None = None
-
-
-class TrialSpec(Model):
-    """One evaluation. runSpec: the job with all placeholders replaced."""
-
-    objective: ObjectiveSpec | None = None
-    parameter_assignments: list[NamedValue] | None = None
-    early_stopping_rules: list[EarlyStoppingRule] | None = None
-    run_spec: Tree | None = None
-    retain_run: bool | None = None
-    metrics_collector: MetricsCollectorSpec | None = None
-    primary_pod_labels: dict[str, Text] | None = None
-    primary_container_name: Text | None = None
-    success_condition: Text | None = None
-    failure_condition: Text | None = None
-    labels: dict[str, Text] | None = None
-
-
-class TrialStatus(Status):
-    """How the evaluation went."""
-
-    observation: Observation | None = None
-
-
-class Trial(Resource):
-    """One evaluation of one point of the search space."""
-
-    spec: TrialSpec = Field(default_factory=TrialSpec)
-    status: TrialStatus | None = None
-
-
-class ConfigMap(Resource):
-    """Kubernetes' ConfigMap, as far as trial templates need it."""
-
-    data: dict[str, Text] | None = None
-    binary_data: dict[str, Text] | None = None
-    immutable: bool | None = None
+    spec: ExperimentSpec = Field(default_factory=ExperimentSpec, description="What is searched, and how")
+    status: ExperimentStatus | None = about(
+        "How it stands; written by the engine, ignored in a document that is applied"
+    )

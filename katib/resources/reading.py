@@ -51,12 +51,12 @@ def unknown_fields(kind: type[Model] | None, tree: Any, path: str = "") -> Itera
             yield Problem(inner, f"unknown field {show(key)}{nearest_hint(str(key), list(fields))}")
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                yield from unknown_fields(_model_in(fields[key], of_list=True), item, f"{inner}[{index}]")
+                yield from unknown_fields(model_in(fields[key], of_list=True), item, f"{inner}[{index}]")
         else:
-            yield from unknown_fields(_model_in(fields[key], of_list=False), value, inner)
+            yield from unknown_fields(model_in(fields[key], of_list=False), value, inner)
 
 
-def _model_in(annotation: Any, *, of_list: bool) -> type[Model] | None:
+def model_in(annotation: Any, *, of_list: bool) -> type[Model] | None:
     """The model X of ``X | None`` or, if ``of_list``, of ``list[X] | None``; None if there is none."""
     for part in get_args(annotation) or (annotation,):
         if (get_origin(part) is list) == of_list:

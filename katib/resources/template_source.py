@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from katib.core.errors import Problem, SpecError, join_path
-from katib.resources.documents import ConfigMap, ConfigMapSource
+from katib.resources.documents import ConfigMapSource
 from katib.resources.reading import read
 from katib.resources.scalars import show
+from katib.resources.trial_documents import ConfigMap
 from katib.resources.yaml_loader import load_documents, read_text
 
 _PATH = "spec.trialTemplate.configMap"

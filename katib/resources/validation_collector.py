@@ -9,10 +9,9 @@ from typing import Any
 
 from katib.core.errors import Problem, join_path
 from katib.resources.scalars import show
-from katib.resources.shared_types import CollectorKind, FileSystemPath, MetricsCollectorSpec, SourceSpec
+from katib.resources.shared_types import COLLECTORS, CollectorKind, FileSystemPath, MetricsCollectorSpec, SourceSpec
 from katib.resources.validation_space import choose_hint
 
-COLLECTORS = ("StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push")
 _MAX_EXPRESSIONS, _MAX_EXPRESSION = 50, 1000  # number and length of filters: compiling them takes time
 
 

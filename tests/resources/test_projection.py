@@ -23,7 +23,7 @@ from katib.core.objective import Direction, MetricSummary, Objective, Strategy
 from katib.core.priors import Distribution
 from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Trial, TrialState
-from katib.resources import documents
+from katib.resources import documents, trial_documents
 from katib.resources.convert import to_spec
 from katib.resources.projection import (
     condition_of,
@@ -477,8 +477,8 @@ def test_our_models_know_every_field(experiment, status):
     for kind, tree in (
         (documents.Experiment, experiment_resource(experiment, [trial])),
         (documents.Experiment, experiment_resource(experiment)),
-        (documents.Trial, trial_resource(experiment, trial)),
-        (documents.Suggestion, suggestion_resource(experiment, [trial])),
+        (trial_documents.Trial, trial_resource(experiment, trial)),
+        (trial_documents.Suggestion, suggestion_resource(experiment, [trial])),
     ):
         model, unknown = read(kind, json.loads(json.dumps(tree)))
         assert not unknown

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from katib.core.errors import SpecError
-from katib.resources.documents import ConfigMap, Experiment, Suggestion, Trial
+from katib.resources.documents import Experiment
 from katib.resources.reading import read
+from katib.resources.trial_documents import ConfigMap, Suggestion, Trial
 from tests.resources.experiment_trees import experiment_tree
 
 
