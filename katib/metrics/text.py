@@ -10,7 +10,7 @@ The default rule is ``name=value``, any number of times in a line, with spaces a
 * Anything else is no report: 1,234 and 1_000 and 0x1F and 1e- are not the numbers 1, 1, 0 and 1.
 * ``loss: 0.5`` is no report either, as in Katib; such lines need a filter of the user's.
 
-The user's filters (Katib's ``metricsFormat``) take the default rule's place. Group 1 is the name, group 2 the value,
+The user's filters (``katib.core.filters``) take the default rule's place. Group 1 is the name, group 2 the value,
 which may be any text; it counts as a number only if all of it is one.
 
 A line's time is its first word, if that is an RFC 3339 time, else the time at which the line was read: so the latest
@@ -23,9 +23,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from katib.core.errors import SpecError
+from katib.core.filters import Filter, compile_filters
 from katib.core.objective import Measurement
 from katib.core.ports import Chunk, Collected, Collector
-from katib.metrics.filters import Filter, compile_filters
 from katib.metrics.lines import frame
 from katib.metrics.values import NUMBER, STEP, STEP_KEYS, measure, parse_step, parse_time
 
@@ -46,7 +47,7 @@ _VALUE = rf"\s*+{_SCALAR}(?:(?P<number>(?>{NUMBER}))(?!{_GOES_ON})|(?P<other>(?i
 def text_collector(metrics: Sequence[str], filters: Sequence[str] = ()) -> Collector:
     """A collector of ``metrics`` from lines of text. Raises SpecError if a filter cannot be used."""
     wanted = frozenset(metrics)
-    find = _by_filters(compile_filters(filters), wanted) if filters else _by_default(metrics)
+    find = _by_filters(_compiled(filters), wanted) if filters else _by_default(metrics)
     steps = [re.compile(rf"{_ALONE}{key}{_EQUALS}\s*+({STEP})(?!\w|\.[0-9])") for key in STEP_KEYS if key not in wanted]
 
     def collect(chunk: Chunk) -> Collected:
@@ -70,6 +71,13 @@ def _by_default(metrics: Sequence[str]) -> Find:
             yield match["name"], (match["number"] or match["other"] or "").rstrip(".")
 
     return find
+
+
+def _compiled(filters: Sequence[str]) -> tuple[Filter, ...]:
+    try:
+        return compile_filters(filters)
+    except SpecError as error:
+        raise error.within("spec.metricsCollectorSpec.source.filter.metricsFormat") from None
 
 
 def _by_filters(filters: Sequence[Filter], wanted: frozenset[str]) -> Find:

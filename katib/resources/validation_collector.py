@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from katib.core.errors import Problem, join_path
+from katib.core.errors import Problem, SpecError, join_path
+from katib.core.filters import compile_filters
 from katib.resources.scalars import show
 from katib.resources.shared_types import COLLECTORS, CollectorKind, FileSystemPath, MetricsCollectorSpec, SourceSpec
 from katib.resources.validation_space import choose_hint
-
-_MAX_EXPRESSIONS, _MAX_EXPRESSION = 50, 1000  # number and length of filters: compiling them takes time
 
 
 def collector_problems(spec: MetricsCollectorSpec) -> Iterator[Problem]:
@@ -42,29 +39,10 @@ def collector_problems(spec: MetricsCollectorSpec) -> Iterator[Problem]:
 
 
 def _filters(expressions: Sequence[str], path: str) -> Iterator[Problem]:
-    place = join_path(path, "source.filter.metricsFormat")
-    if len(expressions) > _MAX_EXPRESSIONS:
-        yield Problem(place, f"got {len(expressions)} filters, expected at most {_MAX_EXPRESSIONS}")
-        return
-    for index, text in enumerate(expressions):
-        problem = expression_problem(text)
-        if problem:
-            yield Problem(f"{place}[{index}]", problem)
-
-
-def expression_problem(text: str) -> str:
-    """What is wrong with a filter; empty if it is a regular expression with two groups, the name and the value."""
-    if len(text) > _MAX_EXPRESSION:
-        return f"got {len(text)} characters, expected at most {_MAX_EXPRESSION}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what Python only warns of ([[:alpha:]]) means something else in Katib
-            groups = re.compile(text).groups
-    except (re.error, Warning, OverflowError, RecursionError) as error:
-        return f"got {show(text)}, expected a regular expression: {error}"
-    if groups < 2:
-        return f"got {show(text)} with {groups} group(s), expected two: (name) and (value)"
-    return ""
+        compile_filters(expressions)
+    except SpecError as error:
+        yield from error.within(join_path(path, "source.filter.metricsFormat")).problems
 
 
 def _place(place: FileSystemPath | None, path: str, kinds: tuple[str, ...]) -> Iterator[Problem]:

@@ -100,7 +100,9 @@ def test_step(line: str, metrics: tuple[str, ...], step: int | None) -> None:
             [("loss", -0.5, "-0.5")],
             id="more groups",
         ),
-        pytest.param("x" * 5000 + " loss: 0.5", ("loss",), (r"(\w+): (\S+)",), [], id="beyond the searched part"),
+        pytest.param(
+            "x" * 100_000 + " loss: 0.5", ("loss",), (r"(\w+): (\S+)",), [("loss", 0.5, "0.5")], id="far behind"
+        ),
     ],
 )
 def test_filters(line: str, metrics: tuple[str, ...], filters: tuple[str, ...], expected: list[tuple]) -> None:
