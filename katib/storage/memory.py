@@ -14,6 +14,7 @@ from katib.core.experiment import Experiment
 from katib.core.ports import Lease, Page
 from katib.core.trial import Key, Trial
 from katib.storage.leases import TableLeases
+from katib.storage.memory_observation_log import MemoryObservationLog
 from katib.storage.paging import page_of
 from katib.storage.rules import Stored, check_commit, created, fenced_off
 
@@ -51,6 +52,7 @@ class MemoryStore:
         self._trial_names: _Names = {}
         self._deleted: dict[Key, int] = {}
         self._leases: dict[Key, Lease] = {}
+        self.log = MemoryObservationLog()
 
     def get(self, key: Key) -> Experiment:
         """The experiment. Raises NotFoundError."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from katib.core.errors import SpecError
 from katib.core.naming import load
-from katib.core.ports import Leases, Store
+from katib.core.ports import Leases, LoggedStore
 
 KINDS = {
     "sqlite": "katib.storage.sql:open_sqlite",
@@ -17,7 +17,7 @@ KINDS = {
 class Opened(NamedTuple):
     """A store and the leases of the same database. ``store.close()`` gives back what both hold."""
 
-    store: Store
+    store: LoggedStore
     leases: Leases
 
 

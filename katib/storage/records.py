@@ -47,7 +47,7 @@ class ExperimentRow(NamedTuple):
 
     def checked(self) -> ExperimentRow:
         """The row itself. Raises CorruptRecordError."""
-        _check(f"experiment {self.key}", self)
+        check_row(f"experiment {self.key}", self)
         return self
 
 
@@ -60,10 +60,10 @@ def read_experiment(row: tuple[Any, ...]) -> Experiment:
     """An experiment of its row, its definition and the definition's checksum."""
     stored = ExperimentRow(*row[:-2]).checked()
     name, (record, definition_checksum) = f"experiment {stored.key}", row[-2:]
-    _check(name, (stored.id, record, definition_checksum))
+    check_row(name, (stored.id, record, definition_checksum))
     return replace(
-        _load(name, DEFINITION, record),
-        status=_load(name, STATUS, stored.status),
+        load_record(name, DEFINITION, record),
+        status=load_record(name, STATUS, stored.status),
         generation=stored.generation,
         revision=stored.revision,
         seq=stored.seq,
@@ -94,7 +94,7 @@ class TrialRow(NamedTuple):
 
     def checked(self) -> TrialRow:
         """The row itself. Raises CorruptRecordError."""
-        _check(f"trial {self.namespace}/{self.name}", self)
+        check_row(f"trial {self.namespace}/{self.name}", self)
         return self
 
 
@@ -106,7 +106,7 @@ def trial_row(id: int, namespace: str, trial: Trial, revision: int) -> TrialRow:
 def read_trial(columns: tuple[Any, ...]) -> Trial:
     """A trial of its row."""
     row = TrialRow(*columns).checked()
-    return _load(f"trial {row.namespace}/{row.name}", TRIAL, row.record)
+    return load_record(f"trial {row.namespace}/{row.name}", TRIAL, row.record)
 
 
 def measurement_rows(id: int, item: Stamped) -> Iterator[Row]:
@@ -121,8 +121,8 @@ def read_measurement(key: Key, row: tuple[Any, ...]) -> tuple[int, Recorded]:
     """(trial number, measurement) of a row."""
     _, number, attempt, sequence, seq, record, _ = row
     name = f"measurement {sequence} of trial number {number} of experiment {key}"
-    _check(name, row)
-    return number, Recorded(seq, attempt, sequence, _load(name, MEASUREMENT, record))
+    check_row(name, row)
+    return number, Recorded(seq, attempt, sequence, load_record(name, MEASUREMENT, record))
 
 
 def event_rows(id: int, changes: Changes, revision: int) -> Iterator[Row]:
@@ -135,21 +135,22 @@ def event_rows(id: int, changes: Changes, revision: int) -> Iterator[Row]:
 def read_event(key: Key, row: tuple[Any, ...]) -> Event:
     """An event of its row."""
     name = f"event {row[2]} of revision {row[1]} of experiment {key}"
-    _check(name, row)
-    return _load(name, EVENT, row[3])
+    check_row(name, row)
+    return load_record(name, EVENT, row[3])
 
 
 _MEASUREMENT_COLUMNS = ("experiment", "number", "attempt", "sequence", "seq", "record", "checksum")
 _EVENT_COLUMNS = ("experiment", "revision", "position", "record", "checksum")
 
 
-def _check(name: str, row: tuple[Any, ...]) -> None:
-    """``row``: columns, the last one their checksum."""
+def check_row(name: str, row: tuple[Any, ...]) -> None:
+    """Raise CorruptRecordError unless the last column of ``row`` is the checksum of the others."""
     if checksum(*row[:-1]) != row[-1]:
         raise CorruptRecordError(f"{name}: the stored record does not match its checksum")
 
 
-def _load(name: str, codec: Record[T], text: str) -> T:
+def load_record(name: str, codec: Record[T], text: str) -> T:
+    """What ``codec`` reads in ``text``. Raises CorruptRecordError with the record's name."""
     try:
         return codec.loads(text)
     except ValueError as error:

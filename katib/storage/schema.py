@@ -12,7 +12,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 #: The Alembic revision that this code reads and writes: four digits, one more with each migration.
-VERSION = "0001"
+VERSION = "0002"
 VERSION_TABLE = "katib_schema"
 
 metadata = MetaData(
@@ -23,15 +23,15 @@ metadata = MetaData(
     }
 )
 
-_NAME = String(253)  # the longest name that Kubernetes allows
-_BIG = BigInteger()
+NAME = String(253)  # the longest name that Kubernetes allows
+BIG = BigInteger()
 _ROWID = BigInteger().with_variant(Integer(), "sqlite")  # in SQLite only INTEGER keys are the row's own address
 
 meta = Table(
     "meta",
     metadata,
     Column("id", _ROWID, primary_key=True, autoincrement=False),
-    Column("revision", _BIG, nullable=False),
+    Column("revision", BIG, nullable=False),
     comment="one row; every commit locks it first, so revisions are in commit order",
 )
 
@@ -39,17 +39,17 @@ experiments = Table(
     "experiments",
     metadata,
     Column("id", _ROWID, primary_key=True, autoincrement=False),
-    Column("namespace", _NAME, nullable=False),
-    Column("name", _NAME, nullable=False),
+    Column("namespace", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
     Column("uid", String(64), nullable=False),
-    Column("generation", _BIG, nullable=False),
-    Column("seq", _BIG, nullable=False),
-    Column("revision", _BIG, nullable=False),
-    Column("trials", _BIG, nullable=False),
-    Column("measurements", _BIG, nullable=False),
-    Column("events", _BIG, nullable=False),
+    Column("generation", BIG, nullable=False),
+    Column("seq", BIG, nullable=False),
+    Column("revision", BIG, nullable=False),
+    Column("trials", BIG, nullable=False),
+    Column("measurements", BIG, nullable=False),
+    Column("events", BIG, nullable=False),
     Column("status", Text, nullable=False),
-    Column("checksum", _BIG, nullable=False),
+    Column("checksum", BIG, nullable=False),
     UniqueConstraint("namespace", "name"),
     Index(None, "revision"),
 )
@@ -59,20 +59,20 @@ definitions = Table(
     metadata,
     Column("experiment", _ROWID, primary_key=True, autoincrement=False),
     Column("record", Text, nullable=False),
-    Column("checksum", _BIG, nullable=False),
+    Column("checksum", BIG, nullable=False),
 )
 
 trials = Table(
     "trials",
     metadata,
-    Column("experiment", _BIG, primary_key=True, autoincrement=False),
-    Column("number", _BIG, primary_key=True, autoincrement=False),
-    Column("namespace", _NAME, nullable=False),
-    Column("name", _NAME, nullable=False),
-    Column("seq", _BIG, nullable=False),
-    Column("revision", _BIG, nullable=False),
+    Column("experiment", BIG, primary_key=True, autoincrement=False),
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    Column("namespace", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("seq", BIG, nullable=False),
+    Column("revision", BIG, nullable=False),
     Column("record", Text, nullable=False),
-    Column("checksum", _BIG, nullable=False),
+    Column("checksum", BIG, nullable=False),
     UniqueConstraint("namespace", "name"),
     Index(None, "experiment", "seq", unique=True),
 )
@@ -80,13 +80,13 @@ trials = Table(
 measurements = Table(
     "measurements",
     metadata,
-    Column("experiment", _BIG, primary_key=True, autoincrement=False),
-    Column("number", _BIG, primary_key=True, autoincrement=False),
-    Column("attempt", _BIG, primary_key=True, autoincrement=False),
-    Column("sequence", _BIG, primary_key=True, autoincrement=False),
-    Column("seq", _BIG, nullable=False),
+    Column("experiment", BIG, primary_key=True, autoincrement=False),
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    Column("attempt", BIG, primary_key=True, autoincrement=False),
+    Column("sequence", BIG, primary_key=True, autoincrement=False),
+    Column("seq", BIG, nullable=False),
     Column("record", Text, nullable=False),
-    Column("checksum", _BIG, nullable=False),
+    Column("checksum", BIG, nullable=False),
     Index(None, "experiment", "seq", unique=True),
     sqlite_with_rowid=False,  # rows are short and read in order of the key: one tree instead of two
 )
@@ -94,30 +94,30 @@ measurements = Table(
 events = Table(
     "events",
     metadata,
-    Column("experiment", _BIG, primary_key=True, autoincrement=False),
-    Column("revision", _BIG, primary_key=True, autoincrement=False),
-    Column("position", _BIG, primary_key=True, autoincrement=False),
+    Column("experiment", BIG, primary_key=True, autoincrement=False),
+    Column("revision", BIG, primary_key=True, autoincrement=False),
+    Column("position", BIG, primary_key=True, autoincrement=False),
     Column("record", Text, nullable=False),
-    Column("checksum", _BIG, nullable=False),
+    Column("checksum", BIG, nullable=False),
     sqlite_with_rowid=False,
 )
 
 tombstones = Table(
     "tombstones",
     metadata,
-    Column("namespace", _NAME, primary_key=True),
-    Column("name", _NAME, primary_key=True),
-    Column("revision", _BIG, nullable=False, index=True),
+    Column("namespace", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("revision", BIG, nullable=False, index=True),
     comment="the last deletion under each name, for the change feed",
 )
 
 leases = Table(
     "leases",
     metadata,
-    Column("namespace", _NAME, primary_key=True),
-    Column("name", _NAME, primary_key=True),
+    Column("namespace", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
     Column("holder", Text, nullable=False),
-    Column("fence", _BIG, nullable=False),
+    Column("fence", BIG, nullable=False),
     Column("expires", Double, nullable=False),
     comment="outlives the experiment, so that a former owner's fence stays old",
 )

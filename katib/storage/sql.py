@@ -20,6 +20,7 @@ from katib.storage import statements as sql
 from katib.storage.codec import STATUS
 from katib.storage.database import Database, Session
 from katib.storage.leases import TableLeases
+from katib.storage.observation_log import SqlObservationLog
 from katib.storage.paging import page_of
 from katib.storage.records import (
     ExperimentRow,
@@ -57,6 +58,7 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.log = SqlObservationLog(database)
         self._committed = threading.Condition()  # wakes readers of the feed in this process
 
     def get(self, key: Key) -> Experiment:

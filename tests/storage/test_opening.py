@@ -27,6 +27,8 @@ from katib.storage import migrate, open_store, version
 from katib.storage.schema import VERSION, VERSION_TABLE, metadata
 from tests.contracts.store_contract import KEY, create
 
+NEXT = f"{int(VERSION) + 1:04d}"
+
 
 @pytest.mark.parametrize(
     ("url", "error", "words"),
@@ -121,7 +123,7 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
         store.close()
 
 
-@pytest.mark.parametrize("found", ["0002", "9999", "1a2b3c"])
+@pytest.mark.parametrize("found", [NEXT, "9999", "1a2b3c"])
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path, found: str) -> None:
     open_store(f"sqlite:///{tmp_path}/katib.db").store.close()
     set_version(tmp_path / "katib.db", found)
@@ -142,9 +144,9 @@ def test_an_older_database_is_copied_and_brought_up_to_date(tmp_path: Path, monk
     newer.close()
     store.close()
     monkeypatch.undo()
-    with pytest.raises(PermanentError, match="version 0002"):
+    with pytest.raises(PermanentError, match=f"version {NEXT}"):
         open_store(f"sqlite:///{tmp_path}/katib.db")
-    old, _ = open_store(f"sqlite:///{tmp_path}/katib.db.version-0001.bak")
+    old, _ = open_store(f"sqlite:///{tmp_path}/katib.db.version-{VERSION}.bak")
     assert old.get(KEY) == stored
     old.close()
 
@@ -169,14 +171,14 @@ def next_version(folder: Path, monkeypatch: pytest.MonkeyPatch, failing: bool = 
     """Make the code one version newer, by a migration that adds a table."""
     versions = folder / "versions"
     versions.mkdir(parents=True)
-    for script in ("env.py", "versions/0001_tables.py"):
-        (folder / script).write_text((migrate.SCRIPTS / script).read_text())
-    (versions / "0002_added.py").write_text(
+    for script in [migrate.SCRIPTS / "env.py", *migrate.SCRIPTS.glob("versions/0*.py")]:
+        (folder / script.relative_to(migrate.SCRIPTS)).write_text(script.read_text())
+    (versions / f"{NEXT}_added.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0002', '0001'\n"
+        f"revision, down_revision = '{NEXT}', '{VERSION}'\n"
         "def upgrade():\n"
         "    op.execute('CREATE TABLE added (id INTEGER)')\n" + ("    raise RuntimeError('half way')\n" * failing)
     )
     monkeypatch.setattr(migrate, "SCRIPTS", folder)
     for module in (migrate, version):
-        monkeypatch.setattr(module, "VERSION", "0002")
+        monkeypatch.setattr(module, "VERSION", NEXT)

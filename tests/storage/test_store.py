@@ -1,4 +1,4 @@
-"""The contracts of Store and Leases, over every kind of store."""
+"""The contracts of Store, Leases and ObservationLog, over every kind of store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from katib.storage import Opened, open_store
 from tests.contracts.leases_contract import LeasesContract
+from tests.contracts.observation_log_contract import ObservationLogContract
 from tests.contracts.store_contract import StoreContract
 
 URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/katib.db"}
@@ -26,4 +27,8 @@ class TestStore(StoreContract):
 
 
 class TestLeases(LeasesContract):
+    pass
+
+
+class TestObservationLog(ObservationLogContract):
     pass
