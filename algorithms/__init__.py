@@ -16,6 +16,8 @@ from katib.core.ports import Algorithm, Stopper
 
 ALGORITHMS: Mapping[str, str] = {
     "random": "algorithms.random_search:RandomSearch",
+    "grid": "algorithms.grid:Grid",
+    "sobol": "algorithms.sobol:Sobol",
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
     "hyperband": "algorithms.hyperband:Hyperband",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",

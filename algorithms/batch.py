@@ -24,6 +24,14 @@ class Batch:
         """Number of the trial that is proposed next."""
         return self.history.next_number + len(self.suggestions)
 
+    def labels_of(self, number: int) -> Mapping[str, str]:
+        """Labels of a trial or of a suggestion of the batch; none of a trial that the history lacks."""
+        place = number - self.history.next_number
+        if place >= 0:
+            return self.suggestions[place].labels
+        trial = self.history.trials.get(number)
+        return {} if trial is None else trial.labels
+
     def taken(self, parameters: Parameters) -> bool:
         """Whether these parameters were tried, are pending, or are in the batch already."""
         if self.history.number_of(parameters) is not None:

@@ -31,6 +31,7 @@ from algorithms.batch import Batch
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
+from algorithms.sobol import sequence
 from algorithms.unseen import first_unseen, unseen_points
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
@@ -106,12 +107,10 @@ class BayesianOptimization:
         if self._settings.acq_optimizer == "lbfgs" and not has_gradient:
             needs = "got 'lbfgs', which needs base_estimator GP and a parameter that is not categorical"
             raise SpecError([Problem("spec.algorithm.algorithmSettings[acq_optimizer]", needs)])
+        self._initial_point = sequence()
         # Looked up late, so that the settings can be read without scikit-optimize.
         self._fit: Callable[[SearchSpace, Observed, BayesianOptimizationSettings, int], Surrogate] = load(
             "surrogate", "algorithms.skopt_surrogate:SkoptSurrogate", {}
-        )
-        self._initial_point: Callable[[int, int, int], list[float]] = load(
-            "initial design", "algorithms.skopt_surrogate:initial_point", {}
         )
 
     def suggest(self, history: History, count: int) -> Proposal:

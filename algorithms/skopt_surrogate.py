@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 from sklearn.ensemble import GradientBoostingRegressor
 from skopt import Optimizer
 from skopt.acquisition import gaussian_ei, gaussian_lcb, gaussian_pi
@@ -28,19 +27,9 @@ from skopt.space import Categorical, Real
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from algorithms.bayesian_optimization import BayesianOptimizationSettings, Observed
-from algorithms.randomness import integer_seed
 from katib.core.space import Choice, SearchSpace
 
 _CANDIDATES = 5000  # random points at which the acquisition function is evaluated
-
-
-def initial_point(seed: int, number: int, width: int) -> list[float]:
-    """Point ``number`` of the scrambled Sobol sequence of this seed."""
-    sequence = qmc.Sobol(width, scramble=True, seed=integer_seed(seed, 0))
-    if number:
-        sequence.fast_forward(number)
-    point: list[float] = sequence.random(1)[0].tolist()
-    return point
 
 
 class SkoptSurrogate:

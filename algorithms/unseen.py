@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-from katib.core.space import Choice, Ordinal, Parameter, SearchSpace
+from katib.core.space import Parameter, SearchSpace
 from katib.core.trial import Parameters, Value
 
 Taken = Callable[[Parameters], bool]
@@ -18,7 +20,7 @@ _TRIES = 64
 
 
 def first_unseen(
-    space: SearchSpace, coordinates: Sequence[float], rng: Callable[[], Generator], taken: Taken
+    space: SearchSpace, coordinates: Sequence[float] | NDArray[np.float64], rng: Callable[[], Generator], taken: Taken
 ) -> dict[str, Value] | None:
     """The point at ``coordinates`` or, if it is taken, a random one that is not; None if the space is used up."""
     parameters = space.from_unit(coordinates)
@@ -61,12 +63,4 @@ def _values(parameter: Parameter, rng: Generator) -> Iterator[Value]:
         return
     count = int(parameter.count)
     start = int(rng.integers(count))
-    yield from (_value_at(parameter, (start + i) % count) for i in range(count))
-
-
-def _value_at(parameter: Parameter, index: int) -> Value:
-    if isinstance(parameter, Ordinal | Choice):
-        return parameter.values[index]
-    if parameter.step is None or parameter.count == 1:
-        return parameter.from_unit(0.5)
-    return parameter.from_unit(parameter.to_unit(parameter.low + index * parameter.step))
+    yield from (parameter.value_at((start + i) % count) for i in range(count))

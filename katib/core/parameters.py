@@ -54,7 +54,12 @@ class _Numeric:
         """The allowed value nearest to ``number``, which may lie anywhere."""
         if self.step is None:
             return float(min(max(number, self.low), self.high))
-        index = min(max(round((number - self.low) / self.step), 0), self.prior.count - 1)
+        return self.value_at(min(max(round((number - self.low) / self.step), 0), int(self.prior.count) - 1))
+
+    def value_at(self, index: int) -> float:
+        """Value ``index`` of the ``count`` that the step allows: one product, so no error adds up from step to step."""
+        if self.step is None or self.prior.count == 1:
+            return self.low
         return float(min(float(f"{self.low + index * self.step:.15g}"), self.high))  # 0.7, not 0.7000000000000001
 
     def to_unit(self, value: Value) -> float:
@@ -108,6 +113,10 @@ class Integer(_Numeric):
         """The allowed value nearest to ``number``, which may lie anywhere."""
         return round(_Numeric.nearest(self, number))
 
+    def value_at(self, index: int) -> int:
+        """Value ``index`` of the ``count`` that the step allows."""
+        return round(_Numeric.value_at(self, index))
+
     def check(self, value: Value) -> int:
         """``value`` as an integer. Raises SpecError if it is none or lies outside the bounds."""
         number = _Numeric.check(self, value)
@@ -147,6 +156,10 @@ class _Listed:
     def from_unit(self, u: float) -> Value:
         """Value at coordinate ``u``."""
         return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+
+    def value_at(self, index: int) -> Value:
+        """Value ``index`` of the list."""
+        return self.values[index]
 
     def to_unit(self, value: Value) -> float:
         """Middle of the share of ``value``."""

@@ -15,6 +15,7 @@ from katib.core.objective import Objective
 from katib.core.space import Choice, Integer, Real, SearchSpace
 from katib.core.trial import Key
 
+HEAVY = ("skopt", "sklearn", "scipy.stats", "optuna", "cmaes", "torch", "grpc", "sqlalchemy")
 SPACE = SearchSpace((Real("x", 0, 1), Integer("epochs", 1, 9), Choice("c", ("a", "b"))))
 
 
@@ -116,6 +117,8 @@ def test_katibs_settings_and_defaults() -> None:
     table = {name: {i.name: i.default for i in settings_of(name)} for name in {**ALGORITHMS, **STOPPERS}}
     assert table == {
         "random": {"random_state": None},
+        "grid": {"random_state": None},
+        "sobol": {"random_state": None},
         "bayesianoptimization": {
             "base_estimator": "GP",
             "n_initial_points": 10,
@@ -138,7 +141,7 @@ def test_settings_are_read_without_loading_any_search_library() -> None:
     program = (
         "import sys, algorithms\n"
         "for name in (*algorithms.ALGORITHMS, *algorithms.STOPPERS): algorithms.settings_of(name)\n"
-        "print([m for m in ('skopt', 'sklearn', 'scipy.stats', 'torch', 'grpc', 'sqlalchemy') if m in sys.modules])"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

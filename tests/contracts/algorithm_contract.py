@@ -38,6 +38,9 @@ SPACE = SearchSpace(
         Real("momentum", 0.0, 1.0, condition=Condition("optimizer", ("sgd",))),
     )
 )
+STEPPED = SearchSpace(  # the same with a step for every range
+    tuple(replace(p, step=(p.high - p.low) / 50) if isinstance(p, Real) and p.step is None else p for p in SPACE)
+)
 GRID = SearchSpace((Integer("epochs", 1, 3), Ordinal("b", (0.1, 0.2, 0.4, 0.8)), Choice("c", tuple("vwxyz"))))
 
 
@@ -46,7 +49,7 @@ class Sample:
     """A valid way to use an algorithm. finite: whether it uses a finite space up, point by point.
 
     trials: how many a test needs to see all that the algorithm does. on_grid: settings that differ where a test needs
-    many trials of the small grid, so that costly algorithms think over the last few only.
+    many trials of the small grid, so that costly algorithms think over the last few only. space: a variant of SPACE.
     """
 
     algorithm: str
@@ -54,16 +57,21 @@ class Sample:
     on_grid: Mapping[str, str] = field(default_factory=dict)
     finite: bool = True
     trials: int = 24
+    space: SearchSpace = SPACE
+    max_trials: int | None = 1000
 
-    def spec(self, space: SearchSpace = SPACE, direction: Direction = Direction.MINIMIZE) -> ExperimentSpec:
+    def spec(self, space: SearchSpace | None = None, direction: Direction = Direction.MINIMIZE) -> ExperimentSpec:
         settings = {**self.settings, **self.on_grid} if space is GRID else self.settings
         component = Component(self.algorithm, settings)
-        objective = Objective("loss", direction)
-        return ExperimentSpec(Key("default", "sample"), space, objective, component, Budget(4, 1000), seed=7)
+        objective, budget = Objective("loss", direction), Budget(4, self.max_trials)
+        key = Key("default", "sample")
+        return ExperimentSpec(key, space or self.space, objective, component, budget, seed=7)
 
 
 SAMPLES = {
     "random": Sample("random"),
+    "grid": Sample("grid", space=STEPPED, max_trials=None),
+    "sobol": Sample("sobol"),
     "bayesianoptimization": Sample(
         "bayesianoptimization", {"n_initial_points": "5"}, on_grid={"n_initial_points": "52"}, trials=9
     ),
@@ -107,7 +115,7 @@ class AlgorithmContract:
         simulation = run(make, sample, parallel=3, order=2)
         assert len(simulation.history) == sample.trials
         for trial in simulation.history.trials.values():
-            assert SPACE.check(trial.parameters) == trial.parameters  # also: no inactive and no missing ones
+            assert sample.space.check(trial.parameters) == trial.parameters  # also: no inactive and no missing ones
             assert {name: type(v) for name, v in trial.parameters.items() if name != "momentum"} == {
                 "rate": float, "shift": float, "dropout": float, "centred": float, "epochs": int,
                 "units": int, "batch": int, "optimizer": str,
@@ -123,7 +131,7 @@ class AlgorithmContract:
         answer = algorithm.suggest(simulation.history, 2)
         assert answer.suggestions
         assert algorithm.suggest(simulation.history, 2) == answer
-        algorithm.suggest(History(SPACE, sample.spec().objective), 3)
+        algorithm.suggest(History(sample.space, sample.spec().objective), 3)
         assert algorithm.suggest(simulation.history, 2) == answer
         assert make(sample.spec()).suggest(simulation.history, 2) == answer
         assert make(sample.spec()).suggest(simulation.restarted(), 2) == answer
@@ -153,7 +161,7 @@ class AlgorithmContract:
     @pytest.mark.parametrize("sample", EVERY)
     def test_the_seed_matters(self, make: Make, sample: Sample) -> None:
         spec = sample.spec()
-        empty = History(SPACE, spec.objective)
+        empty = History(spec.space, spec.objective)
         answers = [make(replace(spec, seed=seed)).suggest(empty, 2).suggestions for seed in (None, 0, 1, 2**40, -3)]
         assert answers[0] == answers[1]
         assert len({str(answer) for answer in answers}) == 4

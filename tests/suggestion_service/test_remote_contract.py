@@ -7,7 +7,7 @@ import pytest
 from algorithms import create_algorithm
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.server import serve
-from tests.contracts.algorithm_contract import EVERY, SPACE, AlgorithmContract, loss
+from tests.contracts.algorithm_contract import EVERY, AlgorithmContract, loss
 from tests.contracts.simulation import MIXED_FATES, Simulation
 
 
@@ -42,7 +42,7 @@ class TestOverGrpc(AlgorithmContract):
 
 @pytest.mark.parametrize("sample", EVERY)
 def test_remote_and_local_answers_are_equal(connect, sample):
-    simulation = Simulation(sample.spec(SPACE), loss)
+    simulation = Simulation(sample.spec(), loss)
     local, remote = create_algorithm(simulation.spec), connect(simulation.spec)
     answers = []
 

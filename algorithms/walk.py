@@ -1,0 +1,25 @@
+"""Where an algorithm that goes through a fixed sequence of points stands, read from the history.
+
+Trial ``number`` was proposed at place ``number + lead`` of the sequence. The lead is a label of the trial. Neighbours
+share it: it changes only where places were passed over and where trials came from elsewhere, such as initial trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from algorithms.batch import Batch
+
+
+def next_place(batch: Batch, label: str) -> int:
+    """The place behind that of the newest trial that carries ``label``; 0 if there is none."""
+    for number in range(batch.number - 1, -1, -1):
+        lead = batch.labels_of(number).get(label)
+        if lead is not None:
+            return number + int(lead) + 1
+    return 0
+
+
+def place_label(batch: Batch, label: str, place: int) -> Mapping[str, str]:
+    """What ``next_place`` is to find on the trial that is proposed next, at ``place``."""
+    return {label: str(place - batch.number)}
