@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from algorithms.features import Feature, check_features
 from algorithms.settings import SettingInfo, Settings, describe
 from katib.core.experiment import ExperimentSpec
 from katib.core.naming import load
@@ -28,8 +29,11 @@ STOPPERS: Mapping[str, str] = {
 
 
 def create_algorithm(spec: ExperimentSpec) -> Algorithm:
-    """The algorithm that ``spec`` names. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings."""
-    algorithm: Algorithm = load("algorithm", spec.algorithm.name, ALGORITHMS)(spec)
+    """The algorithm that ``spec`` names. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings and
+    on what the algorithm cannot use."""
+    kind = load("algorithm", spec.algorithm.name, ALGORITHMS)
+    check_features(spec, getattr(kind, "supports", frozenset()))
+    algorithm: Algorithm = kind(spec)
     return algorithm
 
 
@@ -45,3 +49,9 @@ def settings_of(name: str) -> list[SettingInfo]:
     """The settings of an algorithm or early-stopping rule. Raises UnknownNameError."""
     found = load("algorithm", name, {**ALGORITHMS, **STOPPERS})
     return describe(getattr(found, "settings_class", Settings))
+
+
+def features_of(name: str) -> frozenset[Feature]:
+    """What the algorithm can use beyond a plain search. Raises UnknownNameError."""
+    found: frozenset[Feature] = getattr(load("algorithm", name, ALGORITHMS), "supports", frozenset())
+    return found

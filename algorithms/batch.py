@@ -33,8 +33,8 @@ class Batch:
         return {} if trial is None else trial.labels
 
     def taken(self, parameters: Parameters) -> bool:
-        """Whether these parameters were tried, are pending, or are in the batch already."""
-        if self.history.number_of(parameters) is not None:
+        """Whether these parameters were tried, are pending, are in the batch already, or break a constraint."""
+        if self.history.number_of(parameters) is not None or not self.history.space.allows(parameters):
             return True
         return bool(self._points) and self.history.point(parameters) in self._points
 

@@ -6,8 +6,9 @@ number, so nothing is remembered between calls:
 * The first ``n_initial_points`` trials are a scrambled Sobol sequence, keyed by the seed.
 * Points are coordinates of the unit cube, so distributions, steps and negative bounds are honoured; categories are
   one-hot. Inactive parameters sit at the middle.
-* Failed trials count as the worst value seen; early-stopped ones with the value they reached (an optimistic reading:
-  their curve was cut). Pending ones count as the best value seen ("constant liar", Ginsbourger et al. 2010, CL-min).
+* Failed trials, and those that violate a constraint on metrics, count as the worst value seen; early-stopped ones with
+  the value they reached (an optimistic reading: their curve was cut). Pending ones count as the best value seen
+  ("constant liar", Ginsbourger et al. 2010, CL-min).
 * No point is suggested twice. In a small finite space all points that are left are compared; in others, where the
   surrogate's choice was tried before, the best untried one of a random pool is taken.
 * ``gp_hedge`` chooses among EI, LCB and PI by their past gains, which are lost without replaying every fit. Here the
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.batch import Batch
+from algorithms.features import SPACE_FEATURES, Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
@@ -96,6 +98,7 @@ class BayesianOptimization:
     """Fits a surrogate to the history and suggests where it expects the most; exhausted when a space is used up."""
 
     settings_class = BayesianOptimizationSettings
+    supports = SPACE_FEATURES | {Feature.OUTCOME_CONSTRAINTS, Feature.REPEATS}
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting, MissingExtraError without scikit-optimize."""
@@ -151,7 +154,7 @@ def _observed(batch: Batch) -> Observed | None:
     history = batch.history
     view = history.view()
     rows = _rows_to_fit(view)
-    losses = view.Y[rows, 0]
+    losses = np.where((view.violations[rows] > 0).any(axis=1), math.nan, view.Y[rows, 0])
     known = np.isfinite(losses)
     if not known.any():
         return None

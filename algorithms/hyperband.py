@@ -5,7 +5,8 @@ best floor(n / eta**i) go on with eta times the resource, from their own checkpo
 
 * Brackets run in the order s_max, ..., 1, 0. Bracket and rung sizes do not depend on how many trials run in parallel.
 * A rung is decided when all of it has finished, by values alone, so the decision never changes. Trials without a value
-  (failed, killed, no metric) rank last and are never promoted; a rung with few survivors promotes what there is.
+  (failed, killed, no metric) or with a violated constraint on metrics rank last and are never promoted; a rung with few
+  survivors promotes what there is.
 * While a rung waits for its last trials, free slots go to the next bracket, so that nothing idles.
 * Without a limit of trials in the spec, one pass over all brackets is made, as in Katib. With one, passes repeat with
   new configurations until the limit ends the experiment.
@@ -23,14 +24,16 @@ from functools import cached_property, partial
 from typing import NamedTuple
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
 from algorithms.unseen import first_unseen
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
+from katib.core.outcome import outcome_of
 from katib.core.space import Choice, Ordinal, Parameter, SearchSpace
-from katib.core.trial import Proposal, Trial, TrialState, Value
+from katib.core.trial import Proposal, Trial, Value
 
 BRACKET = "hyperband/bracket"  # 0, 1, 2, ... in order of their start, over all passes
 RUNG = "hyperband/rung"  # 0 for a new configuration; a greater one says that the trial repeats its parent's
@@ -91,6 +94,7 @@ class Hyperband:
     """Synchronous successive halving within each bracket; brackets overlap where slots are free."""
 
     settings_class = HyperbandSettings
+    supports = frozenset({Feature.CONDITIONS, Feature.CONSTRAINTS, Feature.OUTCOME_CONSTRAINTS})
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting, or a resource that is no unconditional number of the search space."""
@@ -144,7 +148,7 @@ class Hyperband:
         """A new configuration at ``resource``, None if each one was tried at it."""
         space = batch.history.space
         value = _nearest(space[self.resource_name], resource)
-        others = SearchSpace(tuple(p for p in space if p.name != self.resource_name))
+        others = SearchSpace(tuple(p for p in space if p.name != self.resource_name), constraints=space.constraints)
         found = first_unseen(
             others,
             uniforms(self._seed, batch.number, len(others)),
@@ -228,9 +232,8 @@ class _Rungs:
         return self._trials[decision.bracket, decision.rung + 1].get(int(trial.labels[CONFIG]))
 
     def _loss(self, trial: Trial) -> float | None:
-        value = self._history.value(trial)
-        good = trial.state in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED) and value is not None
-        return self._history.objective.loss(value) if good and value is not None else None
+        outcome = outcome_of(self._history.objective, [trial])
+        return outcome.losses[0] if outcome is not None and outcome.feasible else None
 
 
 def _range_of_resource(space: SearchSpace, name: str) -> tuple[Fraction, Fraction]:
@@ -242,6 +245,10 @@ def _range_of_resource(space: SearchSpace, name: str) -> tuple[Fraction, Fractio
     for other in space:
         if other.condition is not None and other.condition.parent == name:
             problem = f"parameter {other.name!r} depends on {name!r}, which hyperband changes from rung to rung"
+            raise SpecError([Problem(f"{_PATH}[resource_name]", problem)])
+    for constraint in space.constraints:
+        if name in constraint.names:
+            problem = f"the constraint {constraint.text!r} names {name!r}, which hyperband changes from rung to rung"
             raise SpecError([Problem(f"{_PATH}[resource_name]", problem)])
     resource = space[name]
     if isinstance(resource, Ordinal | Choice):

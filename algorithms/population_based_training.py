@@ -36,6 +36,7 @@ from functools import partial
 from numpy.random import Generator
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.perturbation import explore
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
@@ -73,6 +74,7 @@ class PopulationBasedTraining:
     """Exploit by truncation selection, explore by small moves; asynchronous."""
 
     settings_class = PopulationSettings
+    supports = frozenset({Feature.CONDITIONS, Feature.CONSTRAINTS})
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
 from algorithms.unseen import first_unseen
@@ -30,6 +31,7 @@ class RandomSearch:
     """Draws from the prior of each parameter; exhausted when a finite space is used up."""
 
     settings_class = RandomSettings
+    supports = frozenset(Feature)
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting."""

@@ -1,11 +1,15 @@
 """Points that were not tried yet: random draws first and, where these keep hitting tried ones, what is left.
 
+Where constraints forbid most of a space, more draws are made, and the walk over what is left turns back as soon as the
+values chosen so far break a constraint; it gives up after ``_MOST_STEPS`` steps, and the space counts as used up.
+
 Two points are the same if their typed values are, after snapping to steps; coordinates and texts are never compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.random import Generator
@@ -17,6 +21,8 @@ from katib.core.trial import Parameters, Value
 Taken = Callable[[Parameters], bool]
 
 _TRIES = 64
+_CONSTRAINED_TRIES = 2048
+_MOST_STEPS = 200_000
 
 
 def first_unseen(
@@ -29,20 +35,28 @@ def first_unseen(
     return next(unseen_points(space, rng(), taken), None)
 
 
-def unseen_points(space: SearchSpace, rng: Generator, taken: Taken, tries: int = _TRIES) -> Iterator[dict[str, Value]]:
+def unseen_points(
+    space: SearchSpace, rng: Generator, taken: Taken, tries: int | None = None
+) -> Iterator[dict[str, Value]]:
     """Points that are not taken: those among ``tries`` random ones, then all the rest of a finite space.
 
     Finding the first of the rest costs one look-up for each taken point at most, however large the space is.
     """
+    if tries is None:
+        tries = _CONSTRAINED_TRIES if space.constraints else _TRIES
     for _ in range(tries):
         parameters = space.from_unit(rng.random(len(space)))
         if not taken(parameters):
             yield parameters
-    yield from (parameters for parameters in _walk(space, rng, {}) if not taken(parameters))
+    steps = islice(_walk(space, rng, {}), _MOST_STEPS) if space.constraints else _walk(space, rng, {})
+    yield from (parameters for parameters in steps if parameters is not None and not taken(parameters))
 
 
-def _walk(space: SearchSpace, rng: Generator, chosen: dict[str, Value], depth: int = 0) -> Iterator[dict[str, Value]]:
-    """Every point once, from a random start; inactive parameters are passed over, so no point comes twice."""
+def _walk(
+    space: SearchSpace, rng: Generator, chosen: dict[str, Value], depth: int = 0
+) -> Iterator[dict[str, Value] | None]:
+    """Every allowed point once, from a random start; inactive parameters are passed over, so no point comes twice.
+    None for each step that leads to no point at once."""
     if depth == len(space):
         yield dict(chosen)
         return
@@ -52,7 +66,10 @@ def _walk(space: SearchSpace, rng: Generator, chosen: dict[str, Value], depth: i
         return
     for value in _values(parameter, rng):
         chosen[parameter.name] = value
-        yield from _walk(space, rng, chosen, depth + 1)
+        if space.allows(chosen):  # a constraint on what is not chosen yet holds so far
+            yield from _walk(space, rng, chosen, depth + 1)
+        else:
+            yield None
     del chosen[parameter.name]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from katib.core.objective import Objective
 from katib.core.space import SearchSpace
-from katib.core.trial import Key, TrialState
+from katib.core.trial import FailureClass, Key, Parameters, TrialState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,34 @@ class Budget:
     parallel: int = 3
     max_trials: int | None = None
     max_failed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds, None for no limit. experiment: that it may run, pauses not counted. trial: that one attempt may
+    run. silence: that a running trial may go without reporting a metric."""
+
+    experiment: float | None = None
+    trial: float | None = None
+    silence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a trial's attempts that failed with each class run again. What is not listed does not.
+
+    backoff: seconds before the first retry, doubled for each further one up to max_backoff.
+    """
+
+    limits: Mapping[FailureClass, int] = field(
+        default_factory=lambda: {FailureClass.LOST: 3, FailureClass.INFRASTRUCTURE: 3}
+    )
+    backoff: float = 0.0
+    max_backoff: float = 300.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds between a trial's failure number ``failures`` (1, 2, ...) and its next attempt."""
+        return min(self.backoff * 2.0 ** min(failures - 1, 60), self.max_backoff)
 
 
 class ResumePolicy(StrEnum):
@@ -74,7 +102,8 @@ class TrialTemplate:
 @dataclass(frozen=True, slots=True)
 class ExperimentSpec:
     """All that the engine needs to know. nas: Katib's ``nasConfig`` as a tree. seed: None until the experiment is
-    created; then fixed, so that every run of it can be repeated."""
+    created; then fixed, so that every run of it can be repeated. initial: points to try first, before the algorithm
+    is asked."""
 
     key: Key
     space: SearchSpace
@@ -88,6 +117,9 @@ class ExperimentSpec:
     resume_policy: ResumePolicy = ResumePolicy.NEVER
     labels: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
+    initial: tuple[Parameters, ...] = ()
+    limits: Limits = Limits()
+    retry: RetryPolicy = RetryPolicy()
 
 
 class Desired(StrEnum):
@@ -103,6 +135,7 @@ class Verdict(StrEnum):
 
     GOAL_REACHED = "ExperimentGoalReached"
     MAX_TRIALS_REACHED = "ExperimentMaxTrialsReached"
+    MAX_DURATION_REACHED = "ExperimentMaxDurationReached"  # ours: Katib has no limit of time
     SEARCH_EXHAUSTED = "ExperimentSuggestionEndReached"
     FAILED = "ExperimentFailed"
 
@@ -117,7 +150,8 @@ class ExperimentStatus:
     """What the owner last recorded; written in the same transaction as the trials it counts.
 
     counts: trials by state, of those that were committed. best: number of the best trial, best_value its objective.
-    stopped: a wish to stop was carried out. waiting: why nothing starts, if something is awaited.
+    stopped: a wish to stop was carried out. waiting: why nothing starts, if something is awaited. resumed: when it
+    began to run, first or after its last pause; ran: seconds that it had run before.
     """
 
     counts: Mapping[TrialState, int] = field(default_factory=dict)
@@ -130,6 +164,8 @@ class ExperimentStatus:
     message: str = ""
     stopped: bool = False
     waiting: str = ""
+    resumed: float | None = None
+    ran: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

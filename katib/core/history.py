@@ -10,13 +10,16 @@ import math
 from array import array
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from katib.core.objective import Measurement, Objective
+from katib.core.outcome import outcome_of
 from katib.core.space import SearchSpace
 from katib.core.trial import Parameters, Trial, TrialState
+from katib.core.values import point_of
 
 # Finished states whose outcome an algorithm is shown. A killed trial says nothing about its parameters.
 SHOWN = frozenset({TrialState.SUCCEEDED, TrialState.EARLY_STOPPED, TrialState.FAILED, TrialState.METRICS_UNAVAILABLE})
@@ -51,15 +54,19 @@ _EMPTY_CURVE = Curve()
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Numbers of the finished trials that are shown to algorithms, in order of seq; n trials, d parameters.
+    """Numbers of the finished trials that are shown to algorithms, in order of seq; n rows, d parameters, m targets,
+    c outcome constraints. Where each set of parameters runs several times, one row stands for all of its runs.
 
-    X: (n, d) points of the unit cube, NaN where inactive or out of the space. Y: (n, 1) losses, smaller is better, NaN
-    without a value. numbers, seqs: (n,). failed: no value to learn from but a point to avoid. censored: stopped
-    early, so the value is that of a shorter run. in_space: the point lies in the space as it is now.
+    X: (n, d) points of the unit cube, NaN where inactive or out of the space. Y: (n, m) losses, smaller is better, NaN
+    without a value; means over repeated runs. violations: (n, c), positive where a constraint is violated, NaN without
+    a value. numbers: (n,) of the first run. seqs: (n,) of the last one's end. failed: no value to learn from but a
+    point to avoid. censored: stopped early, so the value is that of a shorter run. in_space: the point lies in the
+    space as it is now.
     """
 
     X: NDArray[np.float64]
     Y: NDArray[np.float64]
+    violations: NDArray[np.float64]
     numbers: NDArray[np.int64]
     seqs: NDArray[np.int64]
     failed: NDArray[np.bool_]
@@ -88,7 +95,9 @@ class History:
         self.active: dict[int, Trial] = {}
         self._curves: dict[int, Curve] = {}
         self._points: dict[Hashable, int] = {}
-        self._rows = _Rows(len(space))
+        self._runs: dict[Hashable, list[int]] = {}  # kept where sets of parameters run several times
+        self._short: dict[Hashable, None] = {}  # those that have not all their runs yet, oldest first
+        self._rows = _Rows(space, objective)
         for trial in sorted(trials, key=lambda t: t.seq):
             self.record(trial)
         for number, reports in (curves or {}).items():
@@ -108,8 +117,7 @@ class History:
         before = self.trials.get(trial.number)
         self.trials[trial.number] = trial
         if before is None:
-            point = self.point(trial.parameters)
-            self._points[point] = min(trial.number, self._points.get(point, trial.number))
+            self._locate(trial)
         elif before.attempt != trial.attempt:
             self._curves.pop(trial.number, None)
         if not trial.state.finished:
@@ -117,8 +125,9 @@ class History:
         elif before is None or not before.state.finished:
             self.active.pop(trial.number, None)
             self.finished.append(trial)
-            if trial.state in SHOWN:
-                self._rows.add(trial, self.space, self.objective)
+            shown = [t for t in self._completed_by(trial) if t.state in SHOWN]
+            if shown:
+                self._rows.add(shown)
 
     def report(self, number: int, measurements: Iterable[Measurement], first_seq: int) -> None:
         """Take in reports of a trial's current attempt, numbered from ``first_seq``."""
@@ -136,7 +145,7 @@ class History:
 
     def point(self, parameters: Parameters) -> Hashable:
         """What two equal sets of parameters have in common, whatever their order."""
-        return tuple((name, type(value) is bool, value) for name, value in sorted(parameters.items()))
+        return point_of(parameters)
 
     def number_of(self, parameters: Parameters) -> int | None:
         """Number of the first trial with exactly these parameters, None if there is none: what is no duplicate."""
@@ -146,49 +155,75 @@ class History:
         """Arrays over the finished trials that are shown to algorithms; do not write to them."""
         return self._rows.view()
 
+    def runs(self, parameters: Parameters) -> list[Trial]:
+        """The trials with exactly these parameters, by number; at most one unless the objective asks for repeats."""
+        point = point_of(parameters)
+        numbers = self._runs.get(point) or [number for number in (self._points.get(point),) if number is not None]
+        return [self.trials[number] for number in sorted(numbers)]
+
+    def repeat_due(self) -> Trial | None:
+        """A trial whose parameters have not had all their runs yet, the oldest; None if there is none."""
+        point = next(iter(self._short), None)
+        return None if point is None else self.trials[self._points[point]]
+
     def pending(self) -> NDArray[np.float64]:
-        """Points (p, d) of the pending and running trials, in order of number."""
-        rows = [self.space.to_unit(self.active[number].parameters) for number in sorted(self.active)]
+        """Points (p, d) of the pending and running trials, in order of number; repeated runs count once."""
+        first = {self._points[point_of(self.active[number].parameters)]: number for number in self.active}
+        rows = [self.space.to_unit(self.trials[number].parameters) for number in sorted(first)]
         return np.array(rows).reshape(len(rows), len(self.space))
+
+    def _locate(self, trial: Trial) -> None:
+        point, repeats = point_of(trial.parameters), self.objective.repeats
+        self._points[point] = min(trial.number, self._points.get(point, trial.number))
+        if repeats > 1:
+            runs = self._runs.setdefault(point, [])
+            runs.append(trial.number)
+            self._short[point] = None
+            if len(runs) >= repeats:
+                del self._short[point]
+
+    def _completed_by(self, trial: Trial) -> list[Trial]:
+        """The runs that are complete now that ``trial`` has finished: itself, or with the others of its parameters."""
+        if self.objective.repeats == 1:
+            return [trial]
+        runs = self.runs(trial.parameters)
+        complete = len(runs) >= self.objective.repeats and all(run.state.finished for run in runs)
+        return runs if complete else []
 
 
 class _Rows:
     """Growing arrays behind ``View``; capacity doubles, so adding a row is constant time on average."""
 
-    def __init__(self, width: int) -> None:
-        self.count = 0
-        self.X = np.empty((16, width))
-        self.Y = np.empty((16, 1))
-        self.numbers = np.empty(16, dtype=np.int64)
-        self.seqs = np.empty(16, dtype=np.int64)
-        self.failed = np.empty(16, dtype=np.bool_)
-        self.censored = np.empty(16, dtype=np.bool_)
-        self.in_space = np.empty(16, dtype=np.bool_)
+    def __init__(self, space: SearchSpace, objective: Objective) -> None:
+        self._space = space
+        self._objective = objective
+        self._count = 0
+        shapes = {"X": len(space), "Y": len(objective.targets), "violations": len(objective.constraints)}
+        self._columns: dict[str, NDArray[Any]] = {
+            **{name: np.empty((16, width)) for name, width in shapes.items()},
+            **{name: np.empty(16, dtype=np.int64) for name in ("numbers", "seqs")},
+            **{name: np.empty(16, dtype=np.bool_) for name in ("failed", "censored", "in_space")},
+        }
 
-    def add(self, trial: Trial, space: SearchSpace, objective: Objective) -> None:
-        if self.count == len(self.numbers):
-            for name, column in list(vars(self).items()):
-                if name != "count":
-                    setattr(self, name, np.concatenate([column, np.empty_like(column)]))
-        i, value = self.count, objective.value(trial.observation)
-        useful = value is not None and trial.state in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED)
-        point = space.locate(trial.parameters)
-        self.in_space[i] = point is not None
-        self.X[i] = math.nan if point is None else point
-        self.Y[i] = objective.loss(value) if useful and value is not None else math.nan
-        self.numbers[i], self.seqs[i] = trial.number, trial.seq
-        self.failed[i] = not useful
-        self.censored[i] = trial.state is TrialState.EARLY_STOPPED
-        self.count += 1
+    def add(self, runs: Sequence[Trial]) -> None:
+        """A row for finished trials with the same parameters."""
+        if self._count == len(self._columns["numbers"]):
+            self._columns = {n: np.concatenate([c, np.empty_like(c)]) for n, c in self._columns.items()}
+        point = self._space.locate(runs[0].parameters)
+        outcome = outcome_of(self._objective, runs)
+        row = {
+            "X": math.nan if point is None else point,
+            "Y": math.nan if outcome is None else outcome.losses,
+            "violations": math.nan if outcome is None else outcome.violations,
+            "numbers": runs[0].number,
+            "seqs": max(t.seq for t in runs),
+            "failed": outcome is None,
+            "censored": any(t.state is TrialState.EARLY_STOPPED for t in runs),
+            "in_space": point is not None,
+        }
+        for name, value in row.items():
+            self._columns[name][self._count] = value
+        self._count += 1
 
     def view(self) -> View:
-        n = self.count
-        return View(
-            X=self.X[:n],
-            Y=self.Y[:n],
-            numbers=self.numbers[:n],
-            seqs=self.seqs[:n],
-            failed=self.failed[:n],
-            censored=self.censored[:n],
-            in_space=self.in_space[:n],
-        )
+        return View(**{name: column[: self._count] for name, column in self._columns.items()})

@@ -1,12 +1,15 @@
-"""What is optimised: metric, direction, goal, and how a curve becomes one number. The only place that flips a sign."""
+"""What is optimised: metrics, directions, goals, and how a curve becomes a number. The only place that flips a sign."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from katib.core.constraints import Constraint
+from katib.core.values import Parameters
 
 # Texts that were meant as a number, or say that there is none.
 _NO_RESULT = re.compile(r"\s*([+-]?(\.?\d|nan\b|inf(inity)?\b)|(n/?a|none|null|unavailable)?\s*$)", re.IGNORECASE)
@@ -88,54 +91,108 @@ def observe(observation: Observation, measurements: Iterable[Measurement]) -> di
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """One metric to optimise. goal: the value that is good enough, None if none is."""
+
+    metric: str
+    direction: Direction = Direction.MINIMIZE
+    goal: float | None = None
+
+    def loss(self, value: float) -> float:
+        """``value`` turned so that smaller is better."""
+        return _turned(self.direction, value)
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
-    """The metric to optimise. ``goal``: end the experiment when a trial's value reaches it. ``additional``: recorded
-    and reported, never optimised. ``strategies``: per metric name; a missing one follows the direction."""
+    """What to optimise. ``goal``: end the experiment when a trial's value reaches it. ``additional``: recorded and
+    reported, never optimised. ``strategies``: per metric name; a missing one follows the direction of its target.
+
+    others: further targets, traded off with the first. constraints: what must hold of a trial's metrics (and
+    parameters) for it to be a solution. repeats: runs of each set of parameters, whose mean stands for it.
+    """
 
     metric: str
     direction: Direction = Direction.MINIMIZE
     goal: float | None = None
     additional: tuple[str, ...] = ()
     strategies: Mapping[str, Strategy] = field(default_factory=dict)
+    others: tuple[Target, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    repeats: int = 1
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All metrics to optimise, the first one first."""
+        return (Target(self.metric, self.direction, self.goal), *self.others)
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The objective metric, then the additional ones."""
-        return (self.metric, *self.additional)
+        """The metrics to optimise, then the additional ones."""
+        return (self.metric, *(target.metric for target in self.others), *self.additional)
 
     def strategy(self, metric: str) -> Strategy:
         """The strategy of ``metric``: the one given, else the direction's extreme, as Katib defaults it."""
-        extreme = Strategy.MIN if self.direction is Direction.MINIMIZE else Strategy.MAX
+        direction = next((target.direction for target in self.others if target.metric == metric), self.direction)
+        extreme = Strategy.MIN if direction is Direction.MINIMIZE else Strategy.MAX
         return self.strategies.get(metric, extreme)
 
     def value(self, observation: Observation) -> float | None:
-        """The objective's value of a trial, None if it has no finite number."""
-        summary = observation.get(self.metric)
-        return summary.by(self.strategy(self.metric)) if summary is not None else None
+        """The first objective's value of a trial, None if it has no finite number."""
+        return self.value_of(self.metric, observation)
+
+    def value_of(self, metric: str, observation: Observation) -> float | None:
+        """The value of any metric of a trial by its strategy, None if it has no finite number."""
+        summary = observation.get(metric)
+        return summary.by(self.strategy(metric)) if summary is not None else None
+
+    def losses(self, observation: Observation) -> tuple[float, ...] | None:
+        """The value of each target turned so that smaller is better; None unless all have a finite number."""
+        values = [(target, self.value_of(target.metric, observation)) for target in self.targets]
+        return None if any(v is None for _, v in values) else tuple(t.loss(v) for t, v in values if v is not None)
+
+    def violations(self, parameters: Parameters, observation: Observation) -> tuple[float, ...]:
+        """By how much each constraint is violated, 0 or less where it holds; infinite if it speaks of a metric that
+        was not measured."""
+        if not self.constraints:
+            return ()
+        measured = {metric: self.value_of(metric, observation) for metric in observation}
+        values = {**parameters, **measured}
+        unknown = (0.0 if each.names <= parameters.keys() else math.inf for each in self.constraints)
+        amounts = [each.violation(values) for each in self.constraints]
+        return tuple(u if amount is None else amount for amount, u in zip(amounts, unknown, strict=True))
 
     def available(self, observation: Observation) -> bool:
-        """Whether a trial's objective was measured: a finite number, or a text that is no number at all (a genotype).
+        """Whether a trial's targets were measured: finite numbers, or a text that is no number at all (a genotype).
         "nan", "N/A", "95%" and the empty text are reports without a value."""
-        summary = observation.get(self.metric)
-        if summary is None or self.value(observation) is not None:
+        return all(self._has(target.metric, observation) for target in self.targets)
+
+    def _has(self, metric: str, observation: Observation) -> bool:
+        summary = observation.get(metric)
+        if summary is None or self.value_of(metric, observation) is not None:
             return summary is not None
         return summary.count > 0 and not _NO_RESULT.match(summary.latest_text)
 
     def loss(self, value: float) -> float:
-        """``value`` turned so that smaller is better."""
-        return value if self.direction is Direction.MINIMIZE else -value
+        """A value of the first target turned so that smaller is better."""
+        return _turned(self.direction, value)
 
     def from_loss(self, loss: float) -> float:
         """The inverse of ``loss``."""
-        return loss if self.direction is Direction.MINIMIZE else -loss
+        return _turned(self.direction, loss)
 
     def better(self, candidate: float, incumbent: float) -> bool:
         """Whether ``candidate`` is strictly better than ``incumbent``."""
         return self.loss(candidate) < self.loss(incumbent)
 
-    def reached(self, value: float | None) -> bool:
-        """Whether ``value`` is at least as good as the goal."""
-        return value is not None and self.goal is not None and self.loss(value) <= self.loss(self.goal)
+    def reached(self, losses: Sequence[float]) -> bool:
+        """Whether ``losses``, one for each target, are at least as good as every goal there is, and there is one."""
+        goals = [(t.loss(t.goal), loss) for t, loss in zip(self.targets, losses, strict=True) if t.goal is not None]
+        return bool(goals) and all(loss <= goal for goal, loss in goals)
+
+
+def _turned(direction: Direction, value: float) -> float:
+    return value if direction is Direction.MINIMIZE else -value
 
 
 def _extreme(pick: Callable[[float, float], float], old: float | None, new: float | None) -> float | None:

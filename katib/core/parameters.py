@@ -25,7 +25,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class _Numeric:
-    """What Real and Integer share: a prior on [low, high], and a grid anchored at low where there is a step."""
+    """What Real and Integer share: a prior on [low, high], and a grid anchored at low where there is a step.
+    default: the value to try first, None if the user named none."""
 
     name: str
     low: float
@@ -33,6 +34,7 @@ class _Numeric:
     distribution: Distribution = Distribution.UNIFORM
     step: float | None = None
     condition: Condition | None = None
+    default: Value = None
     prior: Prior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +42,8 @@ class _Numeric:
         if problem:
             raise SpecError([Problem("", f"parameter {self.name!r}: {problem}")])
         object.__setattr__(self, "prior", Prior.of(self.low, self.high, self.step, self.distribution))
+        if self.default is not None:
+            object.__setattr__(self, "default", self.check(self.default))
 
     @property
     def count(self) -> float:
@@ -141,12 +145,15 @@ class _Listed:
     values: tuple[Value, ...]
     texts: tuple[str, ...] = ()  # how the user wrote the values, if not as str() does
     condition: Condition | None = None
+    default: Value = None  # the value to try first, None if the user named none
 
     def __post_init__(self) -> None:
         if not self.values:
             raise SpecError([Problem("", f"parameter {self.name!r}: the list of values is empty")])
         if len({(type(v) is bool, v) for v in self.values}) != len(self.values):
             raise SpecError([Problem("", f"parameter {self.name!r}: the list has a value twice: {list(self.values)}")])
+        if self.default is not None:
+            object.__setattr__(self, "default", self.check(self.default))
 
     @property
     def count(self) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from katib.core.constraints import Constraint
 from katib.core.errors import Problem, SpecError
 from katib.core.parameters import Choice, Condition, Integer, Ordinal, Parameter, Real
 from katib.core.priors import Distribution
@@ -19,14 +20,16 @@ __all__ = ["Choice", "Condition", "Distribution", "Integer", "Ordinal", "Paramet
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Parameters in the user's order. revision: 0 at creation, one more at each later widening.
+    """Parameters in the user's order. revision: 0 at creation, one more at each later widening. constraints: what else
+    must hold of a point; they speak of parameters only.
 
-    Raises SpecError on duplicate names, and on conditions whose parent is missing, later in the order or never has
-    one of the values.
+    Raises SpecError on duplicate names, on conditions whose parent is missing, later in the order or never has one of
+    the values, and on constraints that name no parameter.
     """
 
     parameters: tuple[Parameter, ...] = ()
     revision: int = 0
+    constraints: tuple[Constraint, ...] = ()
     _by_name: Mapping[str, Parameter] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -37,6 +40,9 @@ class SearchSpace:
             _check_condition(parameter, by_name)
             by_name[parameter.name] = parameter
         object.__setattr__(self, "_by_name", by_name)
+        for constraint in self.constraints:
+            for name in sorted(constraint.names - by_name.keys()):
+                raise SpecError([Problem("", f"constraint {constraint.text!r} names {name!r}, which is no parameter")])
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -65,6 +71,23 @@ class SearchSpace:
         condition = parameter.condition
         return condition is None or (condition.parent in chosen and chosen[condition.parent] in condition.values)
 
+    def violated(self, values: Parameters) -> Constraint | None:
+        """The first constraint that does not hold, None if ``values`` are allowed."""
+        return next((each for each in self.constraints if not each.holds(values)), None)
+
+    def allows(self, values: Parameters) -> bool:
+        """Whether every constraint holds."""
+        return not self.constraints or self.violated(values) is None
+
+    def default_point(self) -> dict[str, Value]:
+        """The point of all defaults, the prior's median where a parameter has none."""
+        chosen: dict[str, Value] = {}
+        for parameter in self.parameters:
+            if self.active(parameter, chosen):
+                given = parameter.default
+                chosen[parameter.name] = parameter.from_unit(0.5) if given is None else given
+        return chosen
+
     def from_unit(self, coordinates: Sequence[float] | NDArray[np.float64]) -> dict[str, Value]:
         """Typed values at a point of the cube, shape (d,); inactive parameters are left out."""
         chosen: dict[str, Value] = {}
@@ -80,7 +103,7 @@ class SearchSpace:
     def locate(self, values: Parameters) -> list[float] | None:
         """The point as ``to_unit`` gives it, None if ``values`` is no point of this space."""
         try:
-            if self.conditional or values.keys() != self._by_name.keys():
+            if self.conditional or self.constraints or values.keys() != self._by_name.keys():
                 self.check(values)
             return self._coordinates(values)
         except SpecError:
@@ -90,7 +113,7 @@ class SearchSpace:
         return [p.to_unit(values[p.name]) if p.name in values else math.nan for p in self.parameters]
 
     def check(self, values: Parameters) -> dict[str, Value]:
-        """The values, typed. Raises SpecError on unknown, missing, inactive or out-of-range ones."""
+        """The values, typed. Raises SpecError on unknown, missing, inactive, out-of-range or forbidden ones."""
         problems: list[Problem] = [Problem(n, "no such parameter in the search space") for n in values if n not in self]
         checked: dict[str, Value] = {}
         for parameter in self.parameters:
@@ -102,6 +125,8 @@ class SearchSpace:
                     checked[parameter.name] = parameter.check(values[parameter.name])
                 except SpecError as error:
                     problems.extend(error.problems)
+        if not problems and (broken := self.violated(checked)):
+            problems.append(Problem("", f"constraint {broken.text!r} does not hold"))
         if problems:
             raise SpecError(problems)
         return checked

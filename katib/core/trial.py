@@ -8,9 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from katib.core.objective import Observation
-
-Value = float | int | str | bool | None
-Parameters = Mapping[str, Value]
+from katib.core.values import Parameters as Parameters
+from katib.core.values import Value as Value
 
 
 class Key(NamedTuple):
@@ -61,10 +60,12 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A stop that was decided but not yet confirmed by the runner: the state the trial will end in, and why."""
+    """A stop that was decided but not yet confirmed by the runner: the state the trial will end in, and why. failure:
+    the class of a stop that is a failure, which may be tried again."""
 
     state: TrialState
     reason: str
+    failure: FailureClass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,9 @@ class Trial:
     labels: the algorithm's memory (bracket, rung, generation). parent: number of the trial this one continues.
     attempt: 1 for the first run; a lost attempt is followed by the next. seq: place of this record in the
     experiment's commit order, 0 before the first commit. created, started, finished: seconds since the epoch.
-    measured: measurements recorded for the current attempt. losses: attempts that were lost without an exit status.
-    message: log tail or explanation beside ``reason``.
+    measured: measurements recorded for the current attempt, the last of them at the time ``reported``. failures: how
+    many attempts failed, by class. not_before: when the next attempt may start. message: log tail or explanation
+    beside ``reason``.
     """
 
     number: int
@@ -92,7 +94,9 @@ class Trial:
     finished: float | None = None
     observation: Observation = field(default_factory=dict)
     measured: int = 0
-    losses: int = 0
+    reported: float | None = None
+    failures: Mapping[FailureClass, int] = field(default_factory=dict)
+    not_before: float | None = None
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
     stop: Stop | None = None
     reason: str = ""

@@ -16,6 +16,7 @@ from katib.core.experiment import Desired, Experiment
 from katib.core.history import History
 from katib.core.ports import Leases, Store
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial, TrialState
+from katib.engine.deadlines import begin, overdue, pause, time_up
 from katib.engine.lifecycle import describe_end, may_restart
 from katib.engine.plan import Plan, plan
 from katib.engine.progress import attempt_id, kill_pending
@@ -119,8 +120,7 @@ class Controller:
             self._leases.release(lease)
             raise
         if session.status.verdict is None or may_restart(experiment):
-            started = session.status.started or self._clock()
-            session.status = replace(session.status, started=started, verdict=None, finished=None, stopped=False)
+            session.status = begin(session.status, self._clock())
         self._sessions[key] = session
         self._renewed[key] = time.monotonic()
         return session
@@ -137,11 +137,12 @@ class Controller:
         more = take_reports(session, now)
         experiment = session.experiment
         active = session.history.active.values()
-        step = plan(experiment.budget, session.tally, active, experiment.desired, draining=self._draining)
+        session.time_up = time_up(experiment.spec.limits, session.status, now)
+        step = plan(experiment.budget, session.tally, active, experiment.desired, now=now, draining=self._draining)
         if step.done:
             self._finish(session, step, now)
             return None
-        for number, stop in step.stop.items():
+        for number, stop in {**overdue(experiment.spec.limits, active, now), **step.stop}.items():
             trial = session.history.trials[number]
             launched = (number, trial.attempt) in session.launched
             session.put(replace(trial, stop=stop) if launched else kill_pending(trial, stop, now))
@@ -231,10 +232,11 @@ class Controller:
             message = describe_end(step.verdict, session.experiment, session.tally)
             kind = "Normal" if step.verdict.succeeded else "Warning"
             session.log(now, kind, step.verdict.value, message)
-            session.status = replace(session.status, verdict=step.verdict, finished=now, message=message, waiting="")
+            ended = pause(session.status, now)
+            session.status = replace(ended, verdict=step.verdict, finished=now, message=message, waiting="")
         elif desired is Desired.STOP and not drafted:
             session.log(now, "Normal", "ExperimentStopped", "stopped on request; it can be resumed")
-            session.status = replace(session.status, stopped=True, waiting="")
+            session.status = replace(pause(session.status, now), stopped=True, waiting="")
         session.commit(self._store)
         self._release(session)
         self._leave(session)

@@ -17,12 +17,13 @@ INTERRUPTED = TrialState.PENDING
 class Tally:
     """Counts that decide the end. lost: failed trials whose attempts were all lost; they spend no failure budget.
     goal_reached: some finished trial's value reached the goal. exhausted: the algorithm has nothing more to propose.
-    error: why the search cannot go on, if it cannot."""
+    time_up: the experiment has run as long as it may. error: why the search cannot go on, if it cannot."""
 
     counts: Mapping[TrialState, int] = field(default_factory=dict)
     lost: int = 0
     goal_reached: bool = False
     exhausted: bool = False
+    time_up: bool = False
     error: str = ""
 
     @property
@@ -49,8 +50,11 @@ class Plan:
     done: bool = False
 
 
-def plan(budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired, *, draining: bool = False) -> Plan:
-    """The next step. ``draining``: this process wants to leave; running trials end by themselves, none is started."""
+def plan(
+    budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired, *, now: float = 0.0, draining: bool = False
+) -> Plan:
+    """The next step. now: seconds since the epoch; a trial that waits for its next attempt starts no sooner than it
+    may. draining: this process wants to leave; running trials end by themselves, none is started."""
     trials = sorted(active, key=lambda t: t.number)
     running = [t for t in trials if t.state is TrialState.RUNNING]
     ended = verdict(budget, tally, active=len(trials))
@@ -62,7 +66,7 @@ def plan(budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired
         return Plan(stop={t.number: over for t in trials if not t.stop}, verdict=ended, done=not trials)
     if draining:
         return Plan(done=not running)
-    pending = [t.number for t in trials if t.state is TrialState.PENDING]
+    pending = [t.number for t in trials if t.state is TrialState.PENDING and (t.not_before or 0.0) <= now]
     start = tuple(pending[: max(0, budget.parallel - len(running))])
     return Plan(start=start, ask=0 if tally.exhausted else _room(budget, tally, len(trials)))
 
@@ -75,6 +79,8 @@ def verdict(budget: Budget, tally: Tally, active: int) -> Verdict | None:
         return Verdict.FAILED
     if budget.max_trials is not None and tally.completed >= budget.max_trials:
         return Verdict.MAX_TRIALS_REACHED
+    if tally.time_up:
+        return Verdict.MAX_DURATION_REACHED
     if tally.exhausted and not active:
         return Verdict.SEARCH_EXHAUSTED
     return None

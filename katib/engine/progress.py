@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from katib.core.experiment import RetryPolicy
 from katib.core.objective import Measurement, Objective, Observation, observe
 from katib.core.ports import Collector, Phase, Update
 from katib.core.trial import AttemptId, Cursor, FailureClass, Key, Stop, Trial, TrialState
 from katib.engine.plan import INTERRUPTED
 
-# Attempts that vanish without an exit status are run again this often before the trial fails (class Lost).
-MAX_LOSSES = 3
-
-# Classes that say nothing about the parameters, so the trial gets another attempt.
-RETRIED = frozenset({FailureClass.LOST, FailureClass.INFRASTRUCTURE})
-
+# Classes that say nothing about the parameters: a trial that fails with one spends no failure budget.
+INNOCENT = frozenset({FailureClass.LOST, FailureClass.INFRASTRUCTURE})
 
 Explain = Callable[[Objective, Observation], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What an attempt's end is judged by. explain: says why the metrics are missing."""
+
+    objective: Objective
+    explain: Explain
+    retry: RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
             trial,
             observation=observe(trial.observation, measurements),
             measured=trial.measured + len(measurements),
+            reported=now if measurements else trial.reported,
             cursors=collection.cursors,
         )
     if update.phase is Phase.WAITING:
@@ -62,24 +69,33 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
     return replace(reported, state=TrialState.RUNNING, started=trial.started or now, reason="")
 
 
-def finish(trial: Trial, update: Update, objective: Objective, explain: Explain, now: float) -> Trial:
-    """The record of a trial whose attempt has ended. ``explain`` says why the objective metric is missing."""
+def finish(trial: Trial, update: Update, judge: Judge, now: float) -> Trial:
+    """The record of a trial whose attempt has ended."""
     stop = trial.stop
     if update.phase is Phase.SUCCEEDED and (stop is None or stop.state is not TrialState.EARLY_STOPPED):
-        if objective.available(trial.observation):
+        if judge.objective.available(trial.observation):
             return _ended(trial, TrialState.SUCCEEDED, now, message=update.message)
-        reason = explain(objective, trial.observation)
+        reason = judge.explain(judge.objective, trial.observation)
         return _ended(trial, TrialState.METRICS_UNAVAILABLE, now, reason=reason, message=update.message)
+    if stop is not None and stop.failure is not None:
+        return _failed(trial, stop.failure, stop.reason, update.message, judge.retry, now)
     if stop is not None and stop.state is not INTERRUPTED:
         return _ended(trial, stop.state, now, reason=stop.reason)
     if stop is not None or update.phase is Phase.STOPPED:
         return next_attempt(trial, stop.reason if stop else update.reason or "interrupted")
     failure = FailureClass.LOST if update.phase is Phase.LOST else update.failure or FailureClass.USER_ERROR
-    losses = trial.losses + (failure in RETRIED)
-    if failure in RETRIED and losses <= MAX_LOSSES:
-        return replace(next_attempt(trial, update.reason), losses=losses)
-    failed = replace(trial, losses=losses, failure=failure)
-    return _ended(failed, TrialState.FAILED, now, reason=update.reason, message=update.message)
+    return _failed(trial, failure, update.reason, update.message, judge.retry, now)
+
+
+def _failed(trial: Trial, failure: FailureClass, reason: str, message: str, retry: RetryPolicy, now: float) -> Trial:
+    """The trial's next attempt, if its policy grants it one more for that class of failure; else its end."""
+    failures = {**trial.failures, failure: trial.failures.get(failure, 0) + 1}
+    if failures[failure] <= retry.limits.get(failure, 0):
+        pause = retry.pause(sum(failures.values()))
+        return replace(next_attempt(trial, reason), failures=failures, not_before=now + pause if pause else None)
+    return _ended(
+        replace(trial, failures=failures, failure=failure), TrialState.FAILED, now, reason=reason, message=message
+    )
 
 
 def _ended(trial: Trial, state: TrialState, now: float, *, reason: str = "", message: str = "") -> Trial:
@@ -99,6 +115,8 @@ def next_attempt(trial: Trial, reason: str) -> Trial:
         finished=None,
         observation={},
         measured=0,
+        reported=None,
+        not_before=None,
         cursors={},
         stop=None,
         reason=reason,
@@ -111,5 +129,5 @@ def kill_pending(trial: Trial, stop: Stop, now: float) -> Trial:
 
 
 def is_lost(trial: Trial) -> bool:
-    """Whether a failed trial spends no failure budget: all its attempts were lost."""
-    return trial.state is TrialState.FAILED and trial.failure in RETRIED
+    """Whether a failed trial spends no failure budget: the last of its attempts was lost."""
+    return trial.state is TrialState.FAILED and trial.failure in INNOCENT

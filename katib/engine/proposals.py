@@ -15,11 +15,33 @@ MAX_BACKOFF = 30.0
 
 
 def propose(session: Session, count: int, now: float) -> list[Trial]:
-    """Draft at most ``count`` new trials; returns them. Their checkpoints-to-drop go into ``session.releases``."""
+    """Draft at most ``count`` new trials; returns them. First come further runs of parameters that have not had all of
+    theirs, then the user's own points, then what the algorithm suggests."""
+    trials: list[Trial] = []
+    while len(trials) < count and (suggestion := _next_given(session)) is not None:
+        trials.append(_draft(session, suggestion, now))
+    if len(trials) < count:
+        trials.extend(_propose_new(session, count - len(trials), now))
+    return trials
+
+
+def _next_given(session: Session) -> Suggestion | None:
+    """The next trial that needs no algorithm, None if there is none: what is due follows from the history alone."""
+    due = session.history.repeat_due()
+    if due is not None:
+        return Suggestion(due.parameters)
+    initial = session.experiment.spec.initial
+    return next((Suggestion(p) for p in initial if session.history.number_of(p) is None), None)
+
+
+def _propose_new(session: Session, room: int, now: float) -> list[Trial]:
+    """Draft what the algorithm suggests, each with as many of its runs as there is room for. Checkpoints that nothing
+    continues from go into ``session.releases``."""
     patience, history = session.patience, session.history
     at = (len(history.finished), len(history.active))
     if patience.short_at == at or time.monotonic() < patience.retry_at:
         return []
+    count = -(-room // history.objective.repeats)
     try:
         proposal = _ask(session, count)
     except RetryableError as error:
@@ -30,10 +52,13 @@ def propose(session: Session, count: int, now: float) -> list[Trial]:
         return []
     patience.retries, patience.retry_at = 0, 0.0
     session.wait_for("")
-    session.exhausted = proposal.exhausted
-    trials = [_draft(session, suggestion, now) for suggestion in proposal.suggestions]
+    trials: list[Trial] = []
+    for suggestion in proposal.suggestions:
+        for _ in range(min(history.objective.repeats, room - len(trials))):
+            trials.append(_draft(session, suggestion, now))
+    session.exhausted = proposal.exhausted and history.repeat_due() is None
     session.releases.extend(_releases(session, proposal))
-    if len(trials) < count and not proposal.exhausted:
+    if len(proposal.suggestions) < count and not proposal.exhausted:
         patience.short_at = (len(history.finished), len(history.active))
         if not history.active:
             session.error = "the algorithm proposes nothing although no trial is running"

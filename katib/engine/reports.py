@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from katib.core.ports import Phase, Update
 from katib.core.trial import Stop, Trial, TrialState
-from katib.engine.progress import collect, finish, report
+from katib.engine.progress import Judge, collect, finish, report
 from katib.engine.session import Session
 
 
@@ -25,11 +25,12 @@ def take_reports(session: Session, now: float) -> bool:
 def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
     if _was_never_started(session, trial, update) or _says_nothing(trial, update):
         return
-    parts, objective = session.parts, session.experiment.spec.objective
-    collection = collect(trial, update, parts.collector)
+    spec = session.experiment.spec
+    collection = collect(trial, update, session.parts.collector)
     reported = report(trial, update, collection, now)
     ended = update.phase.ended and not update.more
-    after = finish(reported, update, objective, parts.explain, now) if ended else reported
+    judge = Judge(spec.objective, session.parts.explain, spec.retry)
+    after = finish(reported, update, judge, now) if ended else reported
     if after is trial:
         return
     if after.attempt == trial.attempt:

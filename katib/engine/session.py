@@ -19,7 +19,7 @@ from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
 from katib.core.trial import AttemptId, Key, Trial, TrialState
 from katib.engine.plan import Tally
 from katib.engine.progress import attempt_id, is_lost
-from katib.engine.summary import MAY_BE_BEST
+from katib.engine.summary import Race
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,10 @@ class Session:
         self.counts: Counter[TrialState] = Counter(trial.state for trial in history.trials.values())
         self.lost = sum(is_lost(trial) for trial in history.finished)
         self.status = experiment.status
-        self.best: Trial | None = None
         self.unsure = False  # whether the store may have taken the draft without an answer
         self.exhausted = False
         self.error = ""
-        self.goal_reached = False
+        self.time_up = False
         self.patience = Patience()
         # (number, attempt) that were given to the runner, and that the runner was asked to stop. Trials recorded as
         # started were given to a runner by an earlier owner; it finds their attempts again by name.
@@ -76,8 +75,9 @@ class Session:
         self._slots: dict[tuple[int, int], int] = {}
         self._events: list[Event] = []
         self._next_seq = experiment.seq + 1
+        self.race = Race(experiment.spec.objective)
         for trial in history.finished:
-            self._consider(trial)
+            self.race.take(trial)
 
     @classmethod
     def load(cls, store: Store, experiment: Experiment, parts: Parts, lease: Lease) -> Session:
@@ -99,7 +99,7 @@ class Session:
     @property
     def tally(self) -> Tally:
         """The counts that ``plan`` decides by."""
-        return Tally(self.counts, self.lost, self.goal_reached, self.exhausted, self.error)
+        return Tally(self.counts, self.lost, self.race.goal_reached, self.exhausted, self.time_up, self.error)
 
     def put(self, trial: Trial, measurements: Iterable[Measurement] = ()) -> None:
         """Draft a trial's new record; the history sees it at once, with the numbers the commit will give it.
@@ -141,13 +141,13 @@ class Session:
     def summarize(self) -> None:
         """Bring counts and best trial of the status up to date."""
         if self._changes:
-            best = self.best
+            best = self.race.best
             self.status = replace(
                 self.status,
                 counts={state: count for state, count in self.counts.items() if count},
                 best=best.number if best else None,
                 best_name=best.name if best else "",
-                best_value=self.history.value(best) if best else None,
+                best_value=self.race.value,
             )
 
     def commit(self, store: Store) -> None:
@@ -189,19 +189,5 @@ class Session:
             self.lost += is_lost(trial)
             self.launched.discard((trial.number, trial.attempt))
             self.stopping.discard((trial.number, trial.attempt))
-            self._consider(trial)
+            self.race.take(trial)
         self.names.add(trial.name)
-
-    def _consider(self, trial: Trial) -> None:
-        """Keep the best trial: strictly better wins, so the earlier of two equals stays."""
-        if trial.state not in MAY_BE_BEST:
-            return
-        objective, value = self.experiment.spec.objective, self.history.value(trial)
-        if value is None:
-            if self.best is None or self.history.value(self.best) is None:
-                self.best = trial if objective.available(trial.observation) else self.best
-            return
-        self.goal_reached |= objective.reached(value)
-        incumbent = self.history.value(self.best) if self.best else None
-        if incumbent is None or objective.better(value, incumbent):
-            self.best = trial

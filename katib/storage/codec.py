@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from katib.core.changes import Event
+from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
 from katib.core.experiment import (
     Budget,
@@ -26,12 +27,14 @@ from katib.core.experiment import (
     Experiment,
     ExperimentSpec,
     ExperimentStatus,
+    Limits,
     ResumePolicy,
+    RetryPolicy,
     TemplateParameter,
     TrialTemplate,
     Verdict,
 )
-from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy
+from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
 
@@ -142,8 +145,9 @@ def _one_of(**records: Record[Any]) -> Codec:
     return Codec(encode, decode)
 
 
-def _states(counts: Mapping[str, int]) -> dict[TrialState, int]:
-    return {TrialState(state): count for state, count in counts.items()}
+def _counts(kind: type[Enum]) -> Codec:
+    """A mapping from the members of a StrEnum to numbers."""
+    return Codec(None, lambda counts: {kind(member): count for member, count in counts.items()})
 
 
 _TUPLE = _tuple_of(Codec(None, None))
@@ -159,13 +163,20 @@ _PARAMETER = _one_of(
 )
 _COMPONENT = _record(Component).codec
 _BUDGET = _record(Budget).codec
+_CONSTRAINTS = _tuple_of(Codec(attrgetter("text"), Constraint))
+_FAILURES = _counts(FailureClass)
 
 _SPEC = _record(
     ExperimentSpec,
     key=_KEY,
-    space=_record(SearchSpace, parameters=_tuple_of(_PARAMETER)).codec,
+    space=_record(SearchSpace, parameters=_tuple_of(_PARAMETER), constraints=_CONSTRAINTS).codec,
     objective=_record(
-        Objective, direction=_enum(Direction), additional=_TUPLE, strategies=_mapping_to(_enum(Strategy))
+        Objective,
+        direction=_enum(Direction),
+        additional=_TUPLE,
+        strategies=_mapping_to(_enum(Strategy)),
+        others=_tuple_of(_record(Target, direction=_enum(Direction)).codec),
+        constraints=_CONSTRAINTS,
     ).codec,
     algorithm=_COMPONENT,
     budget=_BUDGET,
@@ -173,6 +184,9 @@ _SPEC = _record(
     collector=_record(CollectorSpec, filters=_TUPLE).codec,
     template=_record(TrialTemplate, parameters=_tuple_of(_record(TemplateParameter).codec)).codec,
     resume_policy=_enum(ResumePolicy),
+    initial=_TUPLE,
+    limits=_record(Limits).codec,
+    retry=_record(RetryPolicy, limits=_FAILURES).codec,
 )
 
 #: What any process may write of an experiment; status and counters are kept elsewhere and come back as defaults.
@@ -184,13 +198,14 @@ DEFINITION = _record(
     desired=_enum(Desired),
     budget=_BUDGET,
 )
-STATUS = _record(ExperimentStatus, counts=Codec(None, _states), verdict=_enum(Verdict))
+STATUS = _record(ExperimentStatus, counts=_counts(TrialState), verdict=_enum(Verdict))
 TRIAL = _record(
     Trial,
     state=_enum(TrialState),
     observation=_mapping_to(_record(MetricSummary).codec),
     cursors=_mapping_to(_record(Cursor).codec),
-    stop=_record(Stop, state=_enum(TrialState)).codec,
+    stop=_record(Stop, state=_enum(TrialState), failure=_enum(FailureClass)).codec,
+    failures=_FAILURES,
     failure=_enum(FailureClass),
 )
 MEASUREMENT = _record(Measurement)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from katib.core.constraints import Constraint
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec, ResumePolicy
-from katib.core.objective import Direction, Objective, Strategy
+from katib.core.objective import Direction, Objective, Strategy, Target
 from katib.core.space import Parameter, SearchSpace
 from katib.core.trial import Key
 from suggestion_service.codec.foreign import seed_of
@@ -16,7 +17,8 @@ from suggestion_service.codec.values import decode_json, decode_parameter, encod
 from suggestion_service.generated import api_pb2 as pb
 
 _INT32_MAX = 2**31 - 1
-_DIRECTION_OF = {pb.MINIMIZE: Direction.MINIMIZE, pb.MAXIMIZE: Direction.MAXIMIZE}
+_TYPES = {Direction.MINIMIZE: pb.MINIMIZE, Direction.MAXIMIZE: pb.MAXIMIZE}
+_DIRECTION_OF = {number: direction for direction, number in _TYPES.items()}
 
 
 def encode_experiment(spec: ExperimentSpec) -> pb.Experiment:
@@ -45,7 +47,7 @@ def decode_experiment(message: pb.Experiment) -> ExperimentSpec:
     algorithm = _decode_component(source.algorithm)
     return ExperimentSpec(
         key=Key(record.namespace, message.name),
-        space=decode_space(source.parameter_specs.parameters, record.space_revision),
+        space=decode_space(source.parameter_specs.parameters, record.space_revision, record.constraints),
         objective=decode_objective(source.objective),
         algorithm=algorithm,
         budget=_decode_budget(message),
@@ -60,30 +62,43 @@ def decode_experiment(message: pb.Experiment) -> ExperimentSpec:
 def encode_objective(objective: Objective) -> pb.ObjectiveSpec:
     """The message of an objective; it is repeated in every trial, as Katib's services expect."""
     return pb.ObjectiveSpec(
-        type=pb.MINIMIZE if objective.direction is Direction.MINIMIZE else pb.MAXIMIZE,
+        type=_TYPES[objective.direction],
         goal=objective.goal or 0.0,
         has_goal=objective.goal is not None,
         objective_metric_name=objective.metric,
         additional_metric_names=objective.additional,
         strategies={metric: strategy.value for metric, strategy in objective.strategies.items()},
+        others=(pb.TargetRecord(metric=t.metric, type=_TYPES[t.direction], goal=t.goal) for t in objective.others),
+        constraints=(constraint.text for constraint in objective.constraints),
+        repeats=objective.repeats,
     )
 
 
 def decode_objective(message: pb.ObjectiveSpec) -> Objective:
     """The inverse. Katib's goal 0 is read as no goal, which is what it nearly always means. Raises SpecError."""
-    direction = _DIRECTION_OF.get(message.type)
-    if direction is None:
-        raise SpecError([Problem("objective.type", f"got {message.type}, expected MINIMIZE or MAXIMIZE")])
     return Objective(
         metric=message.objective_metric_name,
-        direction=direction,
+        direction=_decode_direction(message.type),
         goal=message.goal if message.has_goal or message.goal else None,
         additional=tuple(message.additional_metric_names),
         strategies={metric: Strategy(strategy) for metric, strategy in message.strategies.items()},
+        others=tuple(
+            Target(target.metric, _decode_direction(target.type), target.goal if target.HasField("goal") else None)
+            for target in message.others
+        ),
+        constraints=tuple(map(Constraint, message.constraints)),
+        repeats=message.repeats or 1,
     )
 
 
-def decode_space(parameters: Any, revision: int = 0) -> SearchSpace:
+def _decode_direction(type_: pb.ObjectiveType) -> Direction:
+    direction = _DIRECTION_OF.get(type_)
+    if direction is None:
+        raise SpecError([Problem("objective.type", f"got {type_}, expected MINIMIZE or MAXIMIZE")])
+    return direction
+
+
+def decode_space(parameters: Any, revision: int = 0, constraints: Iterable[str] = ()) -> SearchSpace:
     """The space of ParameterSpec messages. Raises SpecError with the place of each wrong parameter."""
     decoded: list[Parameter] = []
     problems: list[Problem] = []
@@ -94,7 +109,7 @@ def decode_space(parameters: Any, revision: int = 0) -> SearchSpace:
             problems.extend(error.within(f"parameters[{i}]").problems)
     if problems:
         raise SpecError(problems)
-    return SearchSpace(tuple(decoded), revision)
+    return SearchSpace(tuple(decoded), revision, tuple(map(Constraint, constraints)))
 
 
 def _encode_component(component: Component, target: Any) -> None:
@@ -117,6 +132,7 @@ def _encode_record(spec: ExperimentSpec, record: pb.ExperimentRecord) -> None:
     record.resume_policy = spec.resume_policy.value
     record.labels.update(spec.labels)
     record.space_revision = spec.space.revision
+    record.constraints.extend(constraint.text for constraint in spec.space.constraints)
     record.nas = "" if spec.nas is None else encode_json(spec.nas)
 
 

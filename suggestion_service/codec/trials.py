@@ -78,7 +78,7 @@ def decode_trial(message: pb.Trial, space: SearchSpace) -> Trial:
         finished=record.finished if record.HasField("finished") else None,
         observation=_decode_observation(record.metrics),
         measured=record.measured,
-        losses=record.losses,
+        failures={FailureClass(name): count for name, count in record.failures.items()},
         failure=FailureClass(record.failure) if record.failure else None,
     )
 
@@ -97,7 +97,8 @@ def decode_history(messages: Sequence[pb.Trial], space: SearchSpace, objective: 
 
 def _encode_record(trial: Trial, curve: Curve, record: pb.TrialRecord) -> None:
     record.number, record.seq, record.attempt = trial.number, trial.seq, trial.attempt
-    record.created, record.measured, record.losses = trial.created, trial.measured, trial.losses
+    record.created, record.measured = trial.created, trial.measured
+    record.failures.update({failure.value: count for failure, count in trial.failures.items()})
     if trial.parent is not None:
         record.parent = trial.parent
     if trial.started is not None:

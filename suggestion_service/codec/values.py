@@ -125,6 +125,8 @@ def encode_parameter(parameter: Parameter, target: pb.ParameterSpec) -> None:
     if parameter.condition is not None:
         target.condition.parent = parameter.condition.parent
         target.condition.values.extend(map(encode_json, parameter.condition.values))
+    if parameter.default is not None:
+        target.default_value = encode_json(parameter.default)
 
 
 def decode_parameter(message: pb.ParameterSpec) -> Parameter:
@@ -132,21 +134,25 @@ def decode_parameter(message: pb.ParameterSpec) -> Parameter:
     name, feasible = message.name, message.feasible_space
     if message.parameter_type not in _TYPE_OF:
         raise SpecError([Problem("", f"parameter {name!r}: unknown parameter type {message.parameter_type}")])
-    kind = _TYPE_OF[message.parameter_type]
-    condition = None
-    if message.HasField("condition"):
-        values = tuple(decode_value(text, f"condition of {name!r}") for text in message.condition.values)
-        condition = Condition(message.condition.parent, values)
+    kind, condition = _TYPE_OF[message.parameter_type], _decode_condition(message)
+    default = decode_value(message.default_value, f"default of {name!r}") if message.default_value else None
     if kind in (Ordinal, Choice):
-        return replace(_decode_list(kind, name, feasible), condition=condition)
+        return replace(_decode_list(kind, name, feasible), condition=condition, default=default)
     low, high = number_of(name, feasible.min), number_of(name, feasible.max)
     step = number_of(name, feasible.step) if feasible.step else None
     distribution = _DISTRIBUTION_OF.get(feasible.distribution, Distribution.UNIFORM)
     if kind is Real:
-        return Real(name, low, high, distribution, step, condition)
+        return Real(name, low, high, distribution, step, condition, default)
     if step is None and not feasible.without_step:
         step = 1
-    return Integer(name, low, high, distribution, step, condition)
+    return Integer(name, low, high, distribution, step, condition, default)
+
+
+def _decode_condition(message: pb.ParameterSpec) -> Condition | None:
+    if not message.HasField("condition"):
+        return None
+    values = tuple(decode_value(text, f"condition of {message.name!r}") for text in message.condition.values)
+    return Condition(message.condition.parent, values)
 
 
 def _decode_list(kind: type[Parameter], name: str, feasible: pb.FeasibleSpace) -> Ordinal | Choice:

@@ -86,7 +86,7 @@ class ExperimentSpec(_message.Message):
     def __init__(self, parameter_specs: _Optional[_Union[ExperimentSpec.ParameterSpecs, _Mapping]] = ..., objective: _Optional[_Union[ObjectiveSpec, _Mapping]] = ..., algorithm: _Optional[_Union[AlgorithmSpec, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStoppingSpec, _Mapping]] = ..., parallel_trial_count: _Optional[int] = ..., max_trial_count: _Optional[int] = ..., nas_config: _Optional[_Union[NasConfig, _Mapping]] = ...) -> None: ...
 
 class ExperimentRecord(_message.Message):
-    __slots__ = ("namespace", "seed", "max_trials", "max_failed", "resume_policy", "labels", "space_revision", "nas")
+    __slots__ = ("namespace", "seed", "max_trials", "max_failed", "resume_policy", "labels", "space_revision", "nas", "constraints")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class ExperimentRecord(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     SPACE_REVISION_FIELD_NUMBER: _ClassVar[int]
     NAS_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     seed: str
     max_trials: int
@@ -110,19 +111,22 @@ class ExperimentRecord(_message.Message):
     labels: _containers.ScalarMap[str, str]
     space_revision: int
     nas: str
-    def __init__(self, namespace: _Optional[str] = ..., seed: _Optional[str] = ..., max_trials: _Optional[int] = ..., max_failed: _Optional[int] = ..., resume_policy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., space_revision: _Optional[int] = ..., nas: _Optional[str] = ...) -> None: ...
+    constraints: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, namespace: _Optional[str] = ..., seed: _Optional[str] = ..., max_trials: _Optional[int] = ..., max_failed: _Optional[int] = ..., resume_policy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., space_revision: _Optional[int] = ..., nas: _Optional[str] = ..., constraints: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ParameterSpec(_message.Message):
-    __slots__ = ("name", "parameter_type", "feasible_space", "condition")
+    __slots__ = ("name", "parameter_type", "feasible_space", "condition", "default_value")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PARAMETER_TYPE_FIELD_NUMBER: _ClassVar[int]
     FEASIBLE_SPACE_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
     name: str
     parameter_type: ParameterType
     feasible_space: FeasibleSpace
     condition: ParameterCondition
-    def __init__(self, name: _Optional[str] = ..., parameter_type: _Optional[_Union[ParameterType, str]] = ..., feasible_space: _Optional[_Union[FeasibleSpace, _Mapping]] = ..., condition: _Optional[_Union[ParameterCondition, _Mapping]] = ...) -> None: ...
+    default_value: str
+    def __init__(self, name: _Optional[str] = ..., parameter_type: _Optional[_Union[ParameterType, str]] = ..., feasible_space: _Optional[_Union[FeasibleSpace, _Mapping]] = ..., condition: _Optional[_Union[ParameterCondition, _Mapping]] = ..., default_value: _Optional[str] = ...) -> None: ...
 
 class ParameterCondition(_message.Message):
     __slots__ = ("parent", "values")
@@ -153,7 +157,7 @@ class FeasibleSpace(_message.Message):
     def __init__(self, max: _Optional[str] = ..., min: _Optional[str] = ..., list: _Optional[_Iterable[str]] = ..., step: _Optional[str] = ..., distribution: _Optional[_Union[Distribution, str]] = ..., typed_list: _Optional[_Iterable[str]] = ..., own_texts: bool = ..., without_step: bool = ...) -> None: ...
 
 class ObjectiveSpec(_message.Message):
-    __slots__ = ("type", "goal", "objective_metric_name", "additional_metric_names", "has_goal", "strategies")
+    __slots__ = ("type", "goal", "objective_metric_name", "additional_metric_names", "has_goal", "strategies", "others", "constraints", "repeats")
     class StrategiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -167,13 +171,29 @@ class ObjectiveSpec(_message.Message):
     ADDITIONAL_METRIC_NAMES_FIELD_NUMBER: _ClassVar[int]
     HAS_GOAL_FIELD_NUMBER: _ClassVar[int]
     STRATEGIES_FIELD_NUMBER: _ClassVar[int]
+    OTHERS_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
     type: ObjectiveType
     goal: float
     objective_metric_name: str
     additional_metric_names: _containers.RepeatedScalarFieldContainer[str]
     has_goal: bool
     strategies: _containers.ScalarMap[str, str]
-    def __init__(self, type: _Optional[_Union[ObjectiveType, str]] = ..., goal: _Optional[float] = ..., objective_metric_name: _Optional[str] = ..., additional_metric_names: _Optional[_Iterable[str]] = ..., has_goal: bool = ..., strategies: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    others: _containers.RepeatedCompositeFieldContainer[TargetRecord]
+    constraints: _containers.RepeatedScalarFieldContainer[str]
+    repeats: int
+    def __init__(self, type: _Optional[_Union[ObjectiveType, str]] = ..., goal: _Optional[float] = ..., objective_metric_name: _Optional[str] = ..., additional_metric_names: _Optional[_Iterable[str]] = ..., has_goal: bool = ..., strategies: _Optional[_Mapping[str, str]] = ..., others: _Optional[_Iterable[_Union[TargetRecord, _Mapping]]] = ..., constraints: _Optional[_Iterable[str]] = ..., repeats: _Optional[int] = ...) -> None: ...
+
+class TargetRecord(_message.Message):
+    __slots__ = ("metric", "type", "goal")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    type: ObjectiveType
+    goal: float
+    def __init__(self, metric: _Optional[str] = ..., type: _Optional[_Union[ObjectiveType, str]] = ..., goal: _Optional[float] = ...) -> None: ...
 
 class AlgorithmSpec(_message.Message):
     __slots__ = ("algorithm_name", "algorithm_settings")
@@ -332,7 +352,14 @@ class Metric(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class TrialRecord(_message.Message):
-    __slots__ = ("number", "seq", "attempt", "parent", "created", "started", "finished", "measured", "failure", "metrics", "curve", "losses")
+    __slots__ = ("number", "seq", "attempt", "parent", "created", "started", "finished", "measured", "failure", "metrics", "curve", "failures")
+    class FailuresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
@@ -344,7 +371,7 @@ class TrialRecord(_message.Message):
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
     CURVE_FIELD_NUMBER: _ClassVar[int]
-    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
     number: int
     seq: int
     attempt: int
@@ -356,8 +383,8 @@ class TrialRecord(_message.Message):
     failure: str
     metrics: _containers.RepeatedCompositeFieldContainer[MetricRecord]
     curve: CurveRecord
-    losses: int
-    def __init__(self, number: _Optional[int] = ..., seq: _Optional[int] = ..., attempt: _Optional[int] = ..., parent: _Optional[int] = ..., created: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., measured: _Optional[int] = ..., failure: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[MetricRecord, _Mapping]]] = ..., curve: _Optional[_Union[CurveRecord, _Mapping]] = ..., losses: _Optional[int] = ...) -> None: ...
+    failures: _containers.ScalarMap[str, int]
+    def __init__(self, number: _Optional[int] = ..., seq: _Optional[int] = ..., attempt: _Optional[int] = ..., parent: _Optional[int] = ..., created: _Optional[float] = ..., started: _Optional[float] = ..., finished: _Optional[float] = ..., measured: _Optional[int] = ..., failure: _Optional[str] = ..., metrics: _Optional[_Iterable[_Union[MetricRecord, _Mapping]]] = ..., curve: _Optional[_Union[CurveRecord, _Mapping]] = ..., failures: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class MetricRecord(_message.Message):
     __slots__ = ("name", "minimum", "maximum", "latest", "latest_text", "latest_time", "count")

@@ -62,9 +62,9 @@ def test_better_reached_and_loss_agree(direction):
         assert objective.better(better, worse)
         assert not objective.better(worse, better)
     assert not objective.better(0.5, 0.5)
-    assert [objective.reached(v) for v in worst_to_best] == [False, True, True]
-    assert not objective.reached(None)
-    assert not Objective("m", direction).reached(worst_to_best[-1])
+    losses = [objective.losses(observe({}, [Measurement("m", v, str(v), 0.0)])) for v in worst_to_best]
+    assert [objective.reached(each) for each in losses] == [False, True, True]
+    assert not Objective("m", direction).reached(losses[-1])
     assert all(objective.from_loss(objective.loss(v)) == v for v in worst_to_best)
 
 

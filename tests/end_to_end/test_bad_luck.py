@@ -14,7 +14,6 @@ from katib.core.experiment import Budget, Component, ExperimentSpec, Verdict
 from katib.core.objective import Objective
 from katib.core.trial import FailureClass, TrialState
 from katib.engine import controller
-from katib.engine.progress import MAX_LOSSES
 from tests.end_to_end.experiments import command_spec, job, katib, living, run
 
 OK, FAILED, UNAVAILABLE = TrialState.SUCCEEDED, TrialState.FAILED, TrialState.METRICS_UNAVAILABLE
@@ -110,11 +109,11 @@ def test_commands_that_cannot_be(tmp_path: Path, spec: ExperimentSpec, state: Tr
 def test_one_that_is_killed_again_and_again_is_lost_at_last(tmp_path: Path) -> None:
     ran = run(tmp_path, replace(command_spec(["/bin/sh", "-c", "echo loss=1; kill -KILL $$"]), budget=Budget(1, 1, 1)))
     (trial,) = ran.trials
-    assert (trial.state, trial.failure, trial.attempt) == (FAILED, FailureClass.LOST, MAX_LOSSES + 1)
+    assert (trial.state, trial.failure, trial.attempt) == (FAILED, FailureClass.LOST, 4)
     assert "SIGKILL" in trial.reason
-    assert ran.lines == {0: ["1"] * (MAX_LOSSES + 1)}
+    assert ran.lines == {0: ["1"] * 4}
     assert ran.experiment.status.verdict is Verdict.MAX_TRIALS_REACHED
-    assert [event.reason for event in ran.events].count("TrialRetried") == MAX_LOSSES
+    assert [event.reason for event in ran.events].count("TrialRetried") == 3
 
 
 def test_one_that_removes_its_folder_is_lost_at_last(tmp_path: Path) -> None:

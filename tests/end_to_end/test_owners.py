@@ -18,7 +18,7 @@ import pytest
 
 from katib.compose import Options, Workshop
 from katib.core.experiment import Budget, Verdict
-from katib.core.trial import TrialState
+from katib.core.trial import FailureClass, TrialState
 from tests.end_to_end.experiments import Ran, command_spec, job, katib, nothing_left, ran, run, until
 
 # An owner that is not heard of for a second has lost its experiment.
@@ -175,7 +175,9 @@ def test_a_killed_attempt_is_followed_by_the_next(tmp_path: Path, victim: str) -
         f'echo loss=$KATIB_ATTEMPT; if [ "$KATIB_ATTEMPT" = 1 ]; then (kill -KILL {victim}; sleep 600) & sleep 600; fi'
     )
     found = run(tmp_path, command_spec(["/bin/sh", "-c", script], budget=Budget(2, 4)))
-    assert [(trial.state, trial.attempt, trial.losses) for trial in found.trials] == [(TrialState.SUCCEEDED, 2, 1)] * 4
+    assert [(t.state, t.attempt, dict(t.failures)) for t in found.trials] == [
+        (TrialState.SUCCEEDED, 2, {FailureClass.LOST: 1})
+    ] * 4
     assert found.lines == {number: ["1", "2"] for number in range(4)}
     assert found.experiment.status.verdict is Verdict.MAX_TRIALS_REACHED
 

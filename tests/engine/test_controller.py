@@ -19,7 +19,6 @@ from katib.core.space import Choice, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Proposal, Suggestion, TrialState
 from katib.engine import lifecycle
 from katib.engine.controller import Controller
-from katib.engine.progress import MAX_LOSSES
 from katib.engine.session import Parts
 from katib.metrics import unavailable_reason
 from katib.storage import open_store
@@ -237,7 +236,7 @@ def test_lost_attempts_run_again_and_spend_nothing():
     assert experiment.status.verdict is Verdict.MAX_TRIALS_REACHED
     trials = place.store.trials(KEY)
     assert len(trials) == 4
-    assert {(t.state, t.attempt, t.losses) for t in trials} == {(TrialState.SUCCEEDED, 3, 2)}
+    assert {(t.state, t.attempt, t.failures[FailureClass.LOST]) for t in trials} == {(TrialState.SUCCEEDED, 3, 2)}
     assert {event.reason for event in place.store.events(KEY)} >= {"TrialRetried"}
 
 
@@ -246,7 +245,7 @@ def test_a_trial_that_is_always_lost_fails_without_spending_failures():
     experiment = place.run(replace(SPEC, budget=Budget(1, 2, max_failed=1)))
     assert experiment.status.verdict is Verdict.MAX_TRIALS_REACHED
     trials = place.store.trials(KEY)
-    assert {(t.state, t.failure, t.attempt) for t in trials} == {(TrialState.FAILED, FailureClass.LOST, MAX_LOSSES + 1)}
+    assert {(t.state, t.failure, t.attempt) for t in trials} == {(TrialState.FAILED, FailureClass.LOST, 4)}
 
 
 def test_reports_of_a_lost_attempt_stay_its_own():

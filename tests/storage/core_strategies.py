@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
 from katib.core.changes import Event
+from katib.core.constraints import Constraint
 from katib.core.experiment import (
     Budget,
     CollectorSpec,
@@ -15,19 +17,21 @@ from katib.core.experiment import (
     Experiment,
     ExperimentSpec,
     ExperimentStatus,
+    Limits,
     ResumePolicy,
+    RetryPolicy,
     TemplateParameter,
     TrialTemplate,
     Verdict,
 )
-from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy
+from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
 
 # Control characters included, and what decoding with errors="surrogateescape" makes of bytes that are no text.
 any_text = st.text(max_size=12) | st.binary(max_size=6).map(lambda b: b.decode(errors="surrogateescape"))
 names = st.from_regex(r"[a-z]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True)
-floats = st.floats(allow_nan=False)
+floats = st.floats(allow_nan=False).map(lambda x: x + 0.0)  # the sign of a zero that is a field's default is not kept
 numbers = st.integers(-(2**70), 2**70)
 counts = st.integers(0, 2**40)
 values = st.none() | st.booleans() | numbers | floats | any_text
@@ -75,7 +79,10 @@ trials = st.builds(
     observation=st.dictionaries(metrics, summaries, max_size=2),
     measured=counts,
     cursors=st.dictionaries(any_text, st.builds(Cursor, counts, st.booleans()), max_size=2),
-    stop=st.none() | st.builds(Stop, st.sampled_from(TrialState), any_text),
+    reported=st.none() | floats,
+    failures=st.dictionaries(st.sampled_from(FailureClass), counts, max_size=2),
+    not_before=st.none() | floats,
+    stop=st.none() | st.builds(Stop, st.sampled_from(TrialState), any_text, st.none() | st.sampled_from(FailureClass)),
     reason=any_text,
     message=any_text,
     failure=st.none() | st.sampled_from(FailureClass),
@@ -92,6 +99,8 @@ statuses = st.builds(
     message=any_text,
     stopped=st.booleans(),
     waiting=any_text,
+    resumed=st.none() | floats,
+    ran=floats,
 )
 budgets = st.builds(Budget, st.integers(1, 99), st.none() | counts, st.none() | counts)
 components = st.builds(Component, names, text_mappings)
@@ -104,7 +113,13 @@ _conditions = st.none() | st.builds(Condition, st.just("parent"), st.just((1,)) 
 
 @st.composite
 def parameters(draw: st.DrawFn, name: str) -> Real | Integer | Ordinal | Choice:
-    """One parameter of any kind, that may be conditional on ``parent``."""
+    """One parameter of any kind, that may be conditional on ``parent`` and have a default."""
+    bare = draw(_bare_parameters(name))
+    return replace(bare, default=bare.from_unit(0.5)) if draw(st.booleans()) else bare
+
+
+@st.composite
+def _bare_parameters(draw: st.DrawFn, name: str) -> Real | Integer | Ordinal | Choice:
     condition = draw(_conditions)
     kind = draw(st.sampled_from([Real, Integer, Ordinal, Choice]))
     if kind in (Real, Integer):
@@ -120,7 +135,9 @@ def parameters(draw: st.DrawFn, name: str) -> Real | Integer | Ordinal | Choice:
 def spaces(draw: st.DrawFn) -> SearchSpace:
     """A parent, and parameters that may hang on it."""
     others = draw(st.lists(names, max_size=3, unique=True).map(lambda found: [n for n in found if n != "parent"]))
-    return SearchSpace((Choice("parent", (1, 2)), *(draw(parameters(n)) for n in others)), draw(st.integers(0, 3)))
+    constraints = draw(st.lists(st.sampled_from(["parent < 2", "`parent` in (1, 2)"]).map(Constraint), max_size=2))
+    found = (Choice("parent", (1, 2)), *(draw(parameters(n)) for n in others))
+    return SearchSpace(found, draw(st.integers(0, 3)), tuple(constraints))
 
 
 objectives = st.builds(
@@ -130,6 +147,9 @@ objectives = st.builds(
     goal=st.none() | floats,
     additional=st.lists(metrics, max_size=2).map(tuple),
     strategies=st.dictionaries(metrics, st.sampled_from(Strategy), max_size=2),
+    others=st.lists(st.builds(Target, metrics, st.sampled_from(Direction), st.none() | floats), max_size=2).map(tuple),
+    constraints=st.lists(st.just(Constraint("a < 1 or `b c` == 'x'")), max_size=2).map(tuple),
+    repeats=st.integers(1, 5),
 )
 collectors = st.builds(
     CollectorSpec, names, any_text, st.sampled_from(["TEXT", "JSON"]), st.lists(any_text).map(tuple), mappings
@@ -158,6 +178,9 @@ specs = st.builds(
     resume_policy=st.sampled_from(ResumePolicy),
     labels=text_mappings,
     seed=st.none() | counts,
+    initial=st.lists(st.dictionaries(names, values, max_size=2), max_size=2).map(tuple),
+    limits=st.builds(Limits, st.none() | floats, st.none() | floats, st.none() | floats),
+    retry=st.builds(RetryPolicy, st.dictionaries(st.sampled_from(FailureClass), counts), floats, floats),
 )
 #: As far as any process may write them: status and counters are the store's and the owner's.
 definitions = st.builds(

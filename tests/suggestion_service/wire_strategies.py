@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from katib.core.constraints import Constraint
 from katib.core.experiment import Budget, Component, ExperimentSpec, ResumePolicy
 from katib.core.history import History
-from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, observe
+from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target, observe
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Proposal, Suggestion, Trial, TrialState
 
@@ -63,8 +64,14 @@ def spaces(draw):
         if parents and draw(st.booleans()):
             parent = draw(st.sampled_from(parents))
             parameter = replace(parameter, condition=Condition(parent.name, parent.values[:2]))
+        if draw(st.booleans()):
+            parameter = replace(parameter, default=parameter.from_unit(draw(st.floats(0, 1))))
         parameters.append(parameter)
-    return SearchSpace(tuple(parameters), draw(st.integers(0, 5)))
+    named = [Constraint(f"`{parameter.name}` != 'never'") for parameter in parameters]
+    return SearchSpace(tuple(parameters), draw(st.integers(0, 5)), tuple(named[: draw(st.integers(0, 2))]))
+
+
+constraints = st.sampled_from(["latency < 50", "loss <= 0.5 and `x-y` > 1"]).map(Constraint)
 
 
 objectives = st.builds(
@@ -74,6 +81,9 @@ objectives = st.builds(
     goal=st.none() | NUMBERS,
     additional=st.lists(NAMES, max_size=2).map(tuple),
     strategies=st.dictionaries(NAMES, st.sampled_from(Strategy), max_size=2),
+    others=st.lists(st.builds(Target, NAMES, st.sampled_from(Direction), st.none() | NUMBERS), max_size=2).map(tuple),
+    constraints=st.lists(constraints, max_size=2).map(tuple),
+    repeats=st.integers(1, 4),
 )
 
 specs = st.builds(
@@ -134,7 +144,7 @@ def trials(draw, space, number, seq):
         finished=draw(st.none() | TIMES),
         observation=draw(st.just({"loss": MetricSummary()}) | st.just(observe({}, reports))),
         measured=len(reports),
-        losses=draw(st.integers(0, 3)),
+        failures=draw(st.dictionaries(st.sampled_from(FailureClass), st.integers(0, 3), max_size=2)),
         failure=draw(st.none() | st.sampled_from(FailureClass)),
     )
 
