@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import algorithms
 from katib import metrics
@@ -62,6 +62,14 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "katib"
 
 
+@runtime_checkable
+class Resizable(Protocol):
+    """A runner that keeps means ready for so many trials at a time."""
+
+    def resize(self, workers: int) -> None:
+        """Have so many from now on; what runs goes on."""
+
+
 class Workshop:
     """An open store with its leases, and the means to run experiments of it."""
 
@@ -101,9 +109,15 @@ class Workshop:
         self.store.close()
 
     def _assemble(self, experiment: Experiment) -> Parts:
-        spec = replace(experiment.spec, budget=experiment.budget)
-        runner = self._runner(spec)
+        runner = self._runner(replace(experiment.spec, budget=experiment.budget))
         self._open.append(runner)
+        return self._parts(runner, experiment)
+
+    def _parts(self, runner: Runner, experiment: Experiment) -> Parts:
+        """What goes with a runner; asked again when the budget was edited."""
+        spec = replace(experiment.spec, budget=experiment.budget)
+        if isinstance(runner, Resizable):
+            runner.resize(spec.budget.parallel)
         resting = experiment.desired is not Desired.RUN
         return Parts(
             algorithm=Deferred(partial(self._algorithm, spec)) if resting else self._algorithm(spec),
@@ -112,6 +126,7 @@ class Workshop:
             render=partial(_render, spec),
             explain=partial(metrics.unavailable_reason, collector=spec.collector),
             stopper=algorithms.create_stopper(spec),
+            adapt=partial(self._parts, runner),
         )
 
     def _algorithm(self, spec: ExperimentSpec) -> Algorithm:

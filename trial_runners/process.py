@@ -58,6 +58,12 @@ class ProcessRunner:
         self._news = False  # something changed that no poll has told yet
         self._closed = False
 
+    def resize(self, workers: int) -> None:
+        """Most trials at a time from now on; those that run go on, and idle workers beyond it end."""
+        self._size = workers
+        for _ in range(min(len(self._idle), len(self._workers) - workers)):
+            self._idle.pop().kill()
+
     def start(self, attempt: Attempt) -> None:
         """Start it, or do nothing if it was started before. Raises RunnerError: closed, or a bad name."""
         if self._closed:

@@ -97,6 +97,7 @@ class Lines(Silence):
         for trial in history.active.values():
             if trial.state is TrialState.RUNNING:
                 self._start(trial)
+        self._old = min(self._old, len(history.finished))  # fewer if a finished one runs again
         for nth in range(max(self._ended, self._old) + 1, len(history.finished) + 1):
             self._end(experiment, history, nth)
         self._ended = len(history.finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from katib.core.objective import Objective
 from katib.core.space import SearchSpace
@@ -130,6 +130,14 @@ class Desired(StrEnum):
     DELETE = "Delete"
 
 
+class Retry(NamedTuple):
+    """A wish that a finished trial runs again. attempt: the run that ended; done once the trial has a later one."""
+
+    number: int
+    name: str
+    attempt: int
+
+
 class Verdict(StrEnum):
     """How an experiment ended; the value is Katib's condition reason."""
 
@@ -151,7 +159,8 @@ class ExperimentStatus:
 
     counts: trials by state, of those that were committed. best: number of the best trial, best_value its objective.
     stopped: a wish to stop was carried out. waiting: why nothing starts, if something is awaited. resumed: when it
-    began to run, first or after its last pause; ran: seconds that it had run before.
+    began to run, first or after its last pause; ran: seconds that it had run before. restarted: when it last went on
+    after its end.
     """
 
     counts: Mapping[TrialState, int] = field(default_factory=dict)
@@ -160,6 +169,7 @@ class ExperimentStatus:
     best_value: float | None = None
     started: float | None = None
     finished: float | None = None
+    restarted: float | None = None
     verdict: Verdict | None = None
     message: str = ""
     stopped: bool = False
@@ -173,7 +183,8 @@ class Experiment:
     """One stored experiment.
 
     document: the resource as the user gave it, defaults filled, for display. budget: the one in force, which any
-    process may edit. generation: grows with every change of spec, desired or budget. revision: resourceVersion, the
+    process may edit. retries: finished trials that are to run again, the done ones too until
+    the next is added. generation: grows with every change of these. revision: resourceVersion, the
     commit that touched it or one of its trials last. seq: the last sequence number given out in this experiment.
     """
 
@@ -183,6 +194,7 @@ class Experiment:
     document: Mapping[str, Any] = field(default_factory=dict)
     desired: Desired = Desired.RUN
     budget: Budget = Budget()
+    retries: tuple[Retry, ...] = ()
     status: ExperimentStatus = ExperimentStatus()
     created: float = 0.0
     generation: int = 1

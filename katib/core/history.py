@@ -129,6 +129,13 @@ class History:
             if shown:
                 self._rows.add(shown)
 
+    def reopened(self, trial: Trial) -> History:
+        """Another history, in which ``trial``, finished here, waits for its next attempt. It is another object because
+        readers may have taken in what finished here, which otherwise only grows."""
+        history = History(self.space, self.objective, {**self.trials, trial.number: trial}.values())
+        history._curves = {number: curve for number, curve in self._curves.items() if number != trial.number}
+        return history
+
     def report(self, number: int, measurements: Iterable[Measurement], first_seq: int) -> None:
         """Take in reports of a trial's current attempt, numbered from ``first_seq``."""
         for seq, measurement in enumerate(measurements, first_seq):

@@ -16,12 +16,13 @@ from katib.core.experiment import Desired, Experiment
 from katib.core.history import History
 from katib.core.ports import Leases, Store
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial, TrialState
-from katib.engine.deadlines import begin, overdue, pause, time_up
+from katib.engine.deadlines import overdue, pause, time_up
 from katib.engine.lifecycle import describe_end, may_restart
-from katib.engine.plan import Plan, plan
+from katib.engine.plan import Moment, Plan, plan
 from katib.engine.progress import attempt_id, kill_pending
 from katib.engine.proposals import propose
 from katib.engine.reports import take_reports
+from katib.engine.retries import again, can_go_on, due
 from katib.engine.session import Parts, Session
 
 LEASE_SECONDS = 30.0
@@ -111,16 +112,35 @@ class Controller:
         for session in list(self._sessions.values()):
             self._leave(session)
 
-    def _open(self, key: Key) -> Session:
+    def take_retries(self, key: Key) -> Experiment:
+        """Without running anything: record that the trials which are to run again wait for that.
+
+        Raises LeaseHeldError while an owner lives, who does it himself.
+        """
+        session = self._open(key, resting=True)
+        try:
+            if session.status.verdict is None and all(t.started is None for t in session.history.active.values()):
+                session.status = replace(pause(session.status, self._clock()), stopped=True)
+            session.summarize()
+            session.commit(self._store)
+        finally:
+            self._leave(session)
+        return self._store.get(key)
+
+    def _open(self, key: Key, *, resting: bool = False) -> Session:
+        """Become the owner. ``resting``: to write only; no algorithm is needed then, and nothing runs afterwards."""
         lease = self._leases.acquire(key, self._holder, LEASE_SECONDS)
         try:
             experiment = self._store.get(key)
-            session = Session.load(self._store, experiment, self._assemble(experiment), lease)
+            parts = self._assemble(replace(experiment, desired=Desired.STOP) if resting else experiment)
+            session = Session.load(self._store, experiment, parts, lease)
         except BaseException:
             self._leases.release(lease)
             raise
-        if session.status.verdict is None or may_restart(experiment):
-            session.status = begin(session.status, self._clock())
+        wanted = can_go_on(experiment) and bool(due(experiment, session.history.trials))
+        if session.status.verdict is None or may_restart(experiment) or wanted:
+            session.begin(self._clock())
+            self._run_again(session, self._clock())
         self._sessions[key] = session
         self._renewed[key] = time.monotonic()
         return session
@@ -134,11 +154,18 @@ class Controller:
             session.commit(self._store)
         self._keep(session)
         now = self._clock()
+        self._run_again(session, now)
         more = take_reports(session, now)
         experiment = session.experiment
         active = session.history.active.values()
         session.time_up = time_up(experiment.spec.limits, session.status, now)
-        step = plan(experiment.budget, session.tally, active, experiment.desired, now=now, draining=self._draining)
+        step = plan(
+            experiment.budget,
+            session.tally,
+            active,
+            experiment.desired,
+            Moment(now, self._draining, session.launched_numbers()),
+        )
         if step.done:
             self._finish(session, step, now)
             return None
@@ -167,6 +194,14 @@ class Controller:
             experiment = self._store.get(session.key)
             if experiment.generation != session.experiment.generation:
                 session.adopt(experiment)
+
+    def _run_again(self, session: Session, now: float) -> None:
+        """Draft the next attempt of finished trials that somebody wants to run again."""
+        wishes = session.experiment.retries if session.status.verdict is None else ()
+        for trial in due(session.experiment, session.history.trials) if wishes else ():
+            session.put(again(trial))
+            reason = f"attempt {trial.attempt} ended ({trial.state.value}); attempt {trial.attempt + 1} was asked for"
+            session.log(now, "Normal", "TrialRetried", reason, trial)
 
     def _start(self, session: Session, numbers: list[int]) -> bool:
         """Give committed trials to the runner. Returns whether any was new to it. One that cannot be started for now

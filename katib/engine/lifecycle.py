@@ -1,4 +1,5 @@
-"""What any process may do to an experiment: create it, and write wishes (run, stop, delete, budget) for its owner.
+"""What any process may do to an experiment: create it, and write wishes (run, stop, delete, budget, retry) for its
+owner.
 
 Wishes go by compare-and-set on the generation, so two people who edit at once cannot undo each other unseen.
 """
@@ -12,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from katib.core.changes import Changes, Event
-from katib.core.errors import ConflictError
-from katib.core.experiment import Budget, Desired, Experiment, ExperimentSpec, ResumePolicy, Verdict
+from katib.core.errors import ConflictError, PermanentError
+from katib.core.experiment import Budget, Desired, Experiment, ExperimentSpec, Retry, Verdict
 from katib.core.ports import Store
-from katib.core.trial import Key
+from katib.core.trial import Key, Trial
 from katib.engine.plan import Tally
+from katib.engine.retries import can_go_on, refusal
 
 EDIT_TRIES = 20
 
@@ -48,7 +50,9 @@ def edit(store: Store, key: Key, change: Callable[[Experiment], Experiment]) -> 
             return experiment
         try:
             generation = experiment.generation
-            store.commit(Changes(key, experiment=replace(wanted, generation=generation + 1)), expected=generation)
+            changed = replace(wanted, generation=generation + 1)
+            events = _edited(experiment.budget, wanted.budget)
+            store.commit(Changes(key, experiment=changed, events=events), expected=generation)
             return store.get(key)
         except ConflictError:
             continue
@@ -65,15 +69,44 @@ def set_budget(store: Store, key: Key, budget: Budget) -> Experiment:
     return edit(store, key, lambda experiment: replace(experiment, budget=budget))
 
 
+def _edited(before: Budget, after: Budget) -> tuple[Event, ...]:
+    """What the experiment's story says of a new budget."""
+    fields = {"maxTrialCount": "max_trials", "parallelTrialCount": "parallel", "maxFailedTrialCount": "max_failed"}
+    pairs = {name: (getattr(before, field), getattr(after, field)) for name, field in fields.items()}
+    texts = [f"{name} {_limit(old)} -> {_limit(new)}" for name, (old, new) in pairs.items() if old != new]
+    return (Event(time.time(), "Normal", "ExperimentEdited", ", ".join(texts)),) if texts else ()
+
+
+def _limit(count: int | None) -> str:
+    return "no limit" if count is None else str(count)
+
+
+def retry(store: Store, key: Key, name: str) -> Trial:
+    """Write the wish that a finished trial runs again; returns the trial as it is. Once more changes nothing.
+
+    Raises NotFoundError, and PermanentError if it may not run again.
+    """
+    trial = store.trial(key, name)
+
+    def with_wish(experiment: Experiment) -> Experiment:
+        nonlocal trial
+        trial = store.trial(key, name)
+        if reason := refusal(experiment, trial):
+            raise PermanentError(f"trial {name!r} cannot be retried: {reason}")
+        wish = Retry(trial.number, name, trial.attempt)
+        if wish in experiment.retries:
+            return experiment
+        still_open = (each for each in experiment.retries if store.trial(key, each.name).attempt == each.attempt)
+        return replace(experiment, retries=(*still_open, wish))
+
+    edit(store, key, with_wish)
+    return trial
+
+
 def may_restart(experiment: Experiment) -> bool:
     """Katib's rule: an experiment that used up its trials goes on if its policy allows it and it may have more now."""
-    status, limit = experiment.status, experiment.budget.max_trials
-    completed = Tally(status.counts).completed
-    return (
-        status.verdict is Verdict.MAX_TRIALS_REACHED
-        and experiment.spec.resume_policy is not ResumePolicy.NEVER
-        and (limit is None or limit > completed)
-    )
+    limit = experiment.budget.max_trials
+    return can_go_on(experiment) and (limit is None or limit > Tally(experiment.status.counts).completed)
 
 
 def describe_end(verdict: Verdict, experiment: Experiment, tally: Tally) -> str:

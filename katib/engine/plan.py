@@ -3,7 +3,7 @@ that these rules follow; ``tests/engine/test_plan.py`` is made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from katib.core.experiment import Budget, Desired, Verdict
@@ -50,11 +50,20 @@ class Plan:
     done: bool = False
 
 
-def plan(
-    budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired, *, now: float = 0.0, draining: bool = False
-) -> Plan:
-    """The next step. now: seconds since the epoch; a trial that waits for its next attempt starts no sooner than it
-    may. draining: this process wants to leave; running trials end by themselves, none is started."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """now: seconds since the epoch; a trial that waits for its next attempt starts no sooner than it may. draining:
+    this process wants to leave; running trials end by themselves, none is started. launched: numbers of trials that
+    the runner was given, also those that it has not begun yet."""
+
+    now: float = 0.0
+    draining: bool = False
+    launched: Container[int] = ()
+
+
+def plan(budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired, moment: Moment | None = None) -> Plan:
+    """The next step at ``moment``, now if it is left out and nothing was launched."""
+    moment = moment or Moment()
     trials = sorted(active, key=lambda t: t.number)
     running = [t for t in trials if t.state is TrialState.RUNNING]
     ended = verdict(budget, tally, active=len(trials))
@@ -64,10 +73,11 @@ def plan(
     if ended is not None:
         over = Stop(TrialState.KILLED, f"the experiment is over: {ended.value}")
         return Plan(stop={t.number: over for t in trials if not t.stop}, verdict=ended, done=not trials)
-    if draining:
+    if moment.draining:
         return Plan(done=not running)
-    pending = [t.number for t in trials if t.state is TrialState.PENDING and (t.not_before or 0.0) <= now]
-    start = tuple(pending[: max(0, budget.parallel - len(running))])
+    held = [t for t in trials if t.state is TrialState.RUNNING or t.number in moment.launched]
+    ready = [t.number for t in trials if t not in held and (t.not_before or 0.0) <= moment.now]
+    start = tuple(ready[: max(0, budget.parallel - len(held))])
     return Plan(start=start, ask=0 if tally.exhausted else _room(budget, tally, len(trials)))
 
 

@@ -103,9 +103,10 @@ def _draft(session: Session, suggestion: Suggestion, now: float) -> Trial:
 
 def _releases(session: Session, proposal: Proposal) -> list[AttemptId]:
     """Attempts whose checkpoints may go now; an algorithm names them again and again, as it remembers nothing."""
-    trials, new = session.history.trials, proposal.releases - session.released
+    trials = session.history.trials
+    new = {n for n in proposal.releases - session.released if n in trials and trials[n].state.finished}
     session.released |= new
-    return [attempt_id(session.key, trials[number]) for number in sorted(new) if number in trials]
+    return [attempt_id(session.key, trials[number]) for number in sorted(new)]
 
 
 def pause(retries: int) -> float:

@@ -17,6 +17,7 @@ from katib.core.history import History
 from katib.core.objective import Measurement, Objective, Observation
 from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
 from katib.core.trial import AttemptId, Key, Trial, TrialState
+from katib.engine.deadlines import begin
 from katib.engine.plan import Tally
 from katib.engine.progress import attempt_id, is_lost
 from katib.engine.summary import Race
@@ -25,7 +26,7 @@ from katib.engine.summary import Race
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the controller runs an experiment with. render: trial -> its job as a tree. explain: why a metric is
-    missing, for people."""
+    missing, for people. adapt: these parts for the experiment with another budget; what runs goes on."""
 
     algorithm: Algorithm
     runner: Runner
@@ -33,6 +34,7 @@ class Parts:
     render: Callable[[Trial], Mapping[str, object]]
     explain: Callable[[Objective, Observation], str]
     stopper: Stopper | None = None
+    adapt: Callable[[Experiment], Parts] | None = None
 
 
 @dataclass(slots=True)
@@ -75,9 +77,7 @@ class Session:
         self._slots: dict[tuple[int, int], int] = {}
         self._events: list[Event] = []
         self._next_seq = experiment.seq + 1
-        self.race = Race(experiment.spec.objective)
-        for trial in history.finished:
-            self.race.take(trial)
+        self.race = self._run_race()
 
     @classmethod
     def load(cls, store: Store, experiment: Experiment, parts: Parts, lease: Lease) -> Session:
@@ -119,7 +119,13 @@ class Session:
             numbered = replace(trial, seq=self.history.trials[trial.number].seq)
             self._changes[slot] = TrialChange(numbered, self._changes[slot].measurements)
         self._count(numbered)
-        self.history.record(numbered)
+        before = self.history.trials.get(trial.number)
+        if before is not None and before.state.finished and not trial.state.finished:
+            self.history = self.history.reopened(numbered)
+            self.race = self._run_race()
+            self.released -= {trial.number}  # its next attempt leaves a checkpoint of its own
+        else:
+            self.history.record(numbered)
 
     def log(self, time: float, type: str, reason: str, message: str, trial: Trial | None = None) -> None:
         """Draft an event of the experiment, or of one of its trials."""
@@ -129,6 +135,19 @@ class Session:
         """Say in the status what is awaited; empty for nothing."""
         if what != self.status.waiting:
             self.status = replace(self.status, waiting=what)
+
+    def begin(self, now: float) -> None:
+        """Note that the experiment is run, again if it had ended."""
+        status = self.status
+        self.status = begin(status, now)
+        if status.verdict is not None:
+            self.status = replace(self.status, restarted=now, message="")
+            self.log(now, "Normal", "ExperimentRestarted", "the experiment goes on after its end")
+
+    def launched_numbers(self) -> set[int]:
+        """Numbers of active trials whose current attempt the runner has."""
+        active = self.history.active
+        return {number for number, attempt in self.launched if number in active and active[number].attempt == attempt}
 
     def running_attempts(self) -> dict[AttemptId, Trial]:
         """Active trials whose attempts were given to the runner, or may have been."""
@@ -175,18 +194,27 @@ class Session:
         self._changes, self._slots, self._events = [], {}, []
 
     def adopt(self, experiment: Experiment) -> None:
-        """Take over what another process wrote: desired state, budget, spec and document."""
+        """Take over what another process wrote: desired state, budget, retries, spec and document."""
+        if experiment.budget != self.experiment.budget and self.parts.adapt is not None:
+            self.parts = self.parts.adapt(experiment)
         self.experiment = replace(
             experiment, status=self.experiment.status, seq=self.experiment.seq, revision=self.experiment.revision
         )
+
+    def _run_race(self) -> Race:
+        race = Race(self.experiment.spec.objective)
+        for trial in self.history.finished:
+            race.take(trial)
+        return race
 
     def _count(self, trial: Trial) -> None:
         before = self.history.trials.get(trial.number)
         if before is not None:
             self.counts[before.state] -= 1
+            self.lost -= is_lost(before)
         self.counts[trial.state] += 1
+        self.lost += is_lost(trial)
         if trial.state.finished and (before is None or not before.state.finished):
-            self.lost += is_lost(trial)
             self.launched.discard((trial.number, trial.attempt))
             self.stopping.discard((trial.number, trial.attempt))
             self.race.take(trial)

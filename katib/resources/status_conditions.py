@@ -39,12 +39,17 @@ def condition_of(experiment: Experiment) -> tuple[str, str]:
 
 
 def experiment_conditions(experiment: Experiment) -> list[dict[str, Any]]:
-    """Created, Running, and how it ended. A stopped experiment is Running no more, and has not ended."""
+    """Created, Restarting if it went on after an end, Running, and how it ended. As in Katib, Restarting stays. A
+    stopped experiment is Running no more, and has not ended."""
     status = experiment.status
     conditions = [_condition("Created", True, "ExperimentCreated", "The experiment is created", experiment.created)]
     if condition_of(experiment)[0] == "Created":
         return conditions
     begun = status.started if status.started is not None else experiment.created
+    if status.restarted is not None:
+        begun = status.restarted
+        again = "The experiment goes on after its end"
+        conditions.append(_condition("Restarting", True, "ExperimentRestarting", again, begun))
     ended = status.finished if status.finished is not None else begun
     message = f"The experiment is running{f': {status.waiting}' if status.waiting else ''}"
     if status.verdict is not None:

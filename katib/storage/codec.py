@@ -29,6 +29,7 @@ from katib.core.experiment import (
     ExperimentStatus,
     Limits,
     ResumePolicy,
+    Retry,
     RetryPolicy,
     TemplateParameter,
     TrialTemplate,
@@ -192,11 +193,12 @@ _SPEC = _record(
 #: What any process may write of an experiment; status and counters are kept elsewhere and come back as defaults.
 DEFINITION = _record(
     Experiment,
-    ("key", "uid", "spec", "document", "desired", "budget", "created"),
+    ("key", "uid", "spec", "document", "desired", "budget", "retries", "created"),
     key=_KEY,
     spec=_SPEC.codec,
     desired=_enum(Desired),
     budget=_BUDGET,
+    retries=_tuple_of(Codec(None, lambda parts: Retry(*parts))),
 )
 STATUS = _record(ExperimentStatus, counts=_counts(TrialState), verdict=_enum(Verdict))
 TRIAL = _record(

@@ -11,7 +11,7 @@ from katib.core.history import History
 from katib.core.objective import Measurement, Objective, observe
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import FailureClass, Trial, TrialState
-from katib.engine.plan import Tally, plan
+from katib.engine.plan import Moment, Tally, plan
 from katib.engine.progress import is_lost
 from katib.engine.summary import MAY_BE_BEST
 
@@ -127,12 +127,35 @@ def test_a_wish_to_stop_interrupts_running_trials_and_keeps_pending_ones(desired
 
 def test_draining_starts_nothing_and_leaves_when_nothing_runs():
     active = [running(0), running(1, TrialState.PENDING)]
-    step = plan(Budget(parallel=4), Tally({}), active, Desired.RUN, draining=True)
+    step = plan(Budget(parallel=4), Tally({}), active, Desired.RUN, moment=Moment(draining=True))
     assert (step.start, step.ask, step.stop, step.done) == ((), 0, {}, False)
-    assert plan(Budget(parallel=4), Tally({}), active[1:], Desired.RUN, draining=True).done
+    assert plan(Budget(parallel=4), Tally({}), active[1:], Desired.RUN, moment=Moment(draining=True)).done
 
 
-def test_lowered_parallelism_starts_nothing_beyond_it():
+def test_lowered_parallelism_starts_nothing_beyond_it_and_ends_nothing():
     active = [running(n) for n in range(3)] + [running(3, TrialState.PENDING)]
-    assert plan(Budget(parallel=2), Tally({}), active, Desired.RUN).start == ()
+    lowered = plan(Budget(parallel=2), Tally({}), active, Desired.RUN)
+    assert (lowered.start, lowered.stop, lowered.ask) == ((), {}, 0)
     assert plan(Budget(parallel=4), Tally({}), active, Desired.RUN).start == (3,)
+
+
+def test_what_the_runner_has_not_begun_holds_a_place_too():
+    """Trial 0 runs again, while 1 and 2 were just given to the runner."""
+    active = [running(n, TrialState.PENDING) for n in range(3)]
+    assert plan(Budget(parallel=2), Tally({}), active, Desired.RUN, moment=Moment(launched={1, 2})).start == ()
+    assert plan(Budget(parallel=3), Tally({}), active, Desired.RUN, moment=Moment(launched={1, 2})).start == (0,)
+
+
+@pytest.mark.parametrize(
+    ("limit", "completed", "active", "ask", "verdict"),
+    [
+        pytest.param(5, 3, 2, 0, None, id="all-made"),
+        pytest.param(4, 3, 2, 0, None, id="below-those-made"),
+        pytest.param(3, 3, 2, 0, Verdict.MAX_TRIALS_REACHED, id="at-those-finished"),
+        pytest.param(None, 3, 2, 3, None, id="limit-taken-away"),
+    ],
+)
+def test_an_edited_limit(limit, completed, active, ask, verdict):
+    tally = Tally({TrialState.SUCCEEDED: completed, TrialState.RUNNING: active})
+    step = plan(Budget(5, limit), tally, [running(9 + n) for n in range(active)], Desired.RUN)
+    assert (step.ask, step.verdict) == (ask, verdict)

@@ -443,3 +443,76 @@ def test_releases_reach_the_runner_after_the_commit():
     place = House(runner, algorithm=Answers(answer))
     place.run(replace(SPEC, budget=Budget(1, 3)))
     assert runner.released == [attempt.id for attempt in runner.started[:2]]
+
+
+@pytest.mark.parametrize("policy", list(ResumePolicy))
+def test_every_resume_policy_at_the_end(policy):
+    """Never: the end is final. LongRunning and FromVolume: it goes on once it may have more trials, and ends again."""
+    place = house()
+    place.run(replace(SPEC, resume_policy=policy))
+    assert place.controller().reconcile(KEY) is None  # nothing to go on with, whatever the policy
+    edited = lifecycle.set_budget(place.store, KEY, Budget(2, 14))
+    restarts = policy is not ResumePolicy.NEVER
+    assert lifecycle.may_restart(edited) is restarts
+    experiment = place.controller().run(KEY)
+    assert experiment.status.verdict is Verdict.MAX_TRIALS_REACHED
+    assert place.states() == {TrialState.SUCCEEDED: 14 if restarts else 10}
+    assert (experiment.status.restarted is not None) is restarts
+    assert experiment.status.message == f"all {14 if restarts else 10} trials are done"
+
+
+@pytest.mark.parametrize("policy", list(ResumePolicy))
+def test_a_stopped_experiment_goes_on_whatever_its_policy(policy):
+    place = house()
+    lifecycle.create(place.store, replace(SPEC, resume_policy=policy), {})
+    lifecycle.want(place.store, KEY, Desired.STOP)
+    assert place.controller().run(KEY).status.stopped
+    lifecycle.want(place.store, KEY, Desired.RUN)
+    experiment = place.controller().run(KEY)
+    assert place.states() == {TrialState.SUCCEEDED: 10}
+    assert experiment.status.restarted is None
+
+
+def test_lowered_parallelism_lets_running_trials_end_and_then_holds():
+    runner = ScriptedRunner(lingers)
+    place = House(runner)
+    lifecycle.create(place.store, replace(SPEC, budget=Budget(4, 20)), {})
+    controller = place.controller()
+    for _ in range(3):
+        controller.reconcile(KEY)
+    lifecycle.set_budget(place.store, KEY, Budget(2, 20))
+    controller._looked.clear()
+    for ended in range(5):
+        assert place.states()[TrialState.RUNNING] == max(2, 4 - ended)
+        oldest = min(controller.view(KEY)[1].active)
+        runner._plays[runner.started[oldest].id] = ends(Phase.SUCCEEDED, 0.5)(runner.started[oldest])
+        for _ in range(3):
+            controller.reconcile(KEY)
+    assert not runner.stopped
+    assert len(runner.started) == 7
+    lifecycle.set_budget(place.store, KEY, Budget(5, 20))
+    controller._looked.clear()
+    for _ in range(2):
+        controller.reconcile(KEY)
+    assert len(controller.view(KEY)[1].active) == 5
+
+
+def test_an_edited_budget_reaches_the_algorithm():
+    """A rebuilt one would know it after a restart, so the running one must know it too."""
+    built = []
+
+    def assemble(experiment):
+        built.append(experiment.budget)
+        parts = place.assemble(experiment)
+        return replace(parts, adapt=assemble)
+
+    place = house()
+    lifecycle.create(place.store, SPEC, {})
+    controller = Controller(place.store, place.opened.leases, assemble, "here:1:1")
+    controller.reconcile(KEY)
+    lifecycle.set_budget(place.store, KEY, Budget(3, 12))
+    controller._looked.clear()
+    controller.run(KEY)
+    assert built == [SPEC.budget, Budget(3, 12)]
+    story = [event.message for event in place.store.events(KEY) if event.reason == "ExperimentEdited"]
+    assert story == ["maxTrialCount 10 -> 12"]

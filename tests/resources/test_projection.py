@@ -172,6 +172,7 @@ def test_the_document_is_shown_with_the_budget_in_force():
 
 CREATED, RUNNING = ("Created", "True", "ExperimentCreated"), ("Running", "True", "ExperimentRunning")
 OVER = ("Running", "False", "ExperimentRunning")
+AGAIN = ("Restarting", "True", "ExperimentRestarting")
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,12 @@ OVER = ("Running", "False", "ExperimentRunning")
                 (Verdict.SEARCH_EXHAUSTED, "Succeeded"),
                 (Verdict.FAILED, "Failed"),
             ]
+        ),
+        pytest.param(
+            {"started": NOON, "restarted": NOON + 9},
+            [CREATED, AGAIN, RUNNING],
+            ("Running", "ExperimentRunning"),
+            id="restarted",
         ),
         pytest.param(
             {"verdict": Verdict.FAILED, "finished": NOON},

@@ -19,6 +19,7 @@ from katib.core.experiment import (
     ExperimentStatus,
     Limits,
     ResumePolicy,
+    Retry,
     RetryPolicy,
     TemplateParameter,
     TrialTemplate,
@@ -95,6 +96,7 @@ statuses = st.builds(
     best_value=st.none() | floats,
     started=st.none() | floats,
     finished=st.none() | floats,
+    restarted=st.none() | floats,
     verdict=st.none() | st.sampled_from(Verdict),
     message=any_text,
     stopped=st.booleans(),
@@ -191,5 +193,6 @@ definitions = st.builds(
     document=mappings,
     desired=st.sampled_from(Desired),
     budget=budgets,
-    created=floats,
+    retries=st.lists(st.builds(Retry, counts, names, counts), max_size=2).map(tuple),
+    created=floats.map(lambda seconds: seconds + 0.0),  # -0.0 is 0.0, which is left out
 )

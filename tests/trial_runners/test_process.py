@@ -255,6 +255,22 @@ def test_a_stop_does_not_reach_the_next_trial(runner: ProcessRunner) -> None:
         assert other is Phase.SUCCEEDED
 
 
+def test_resized_while_it_runs(runner: ProcessRunner) -> None:
+    first, second, third = (attempt_id(name) for name in ("first", "second", "third"))
+    runner.start(attempt(first, "sleep", seconds=60))
+    runner.start(attempt(second, "constant"))
+    assert update_of(runner, second).phase is Phase.WAITING
+    runner.resize(2)
+    assert ends(runner, second) == [Phase.SUCCEEDED]
+    assert len(workers()) == 2
+    runner.resize(1)
+    until(lambda: update_of(runner, first).phase is Phase.RUNNING and len(workers()) == 1)
+    runner.start(attempt(third, "constant"))
+    assert update_of(runner, third).phase is Phase.WAITING
+    runner.stop(first, grace=0.0)
+    assert ends(runner, first, third) == [Phase.STOPPED, Phase.SUCCEEDED]
+
+
 def test_waiting_attempts_are_stopped_without_running(runner: ProcessRunner, tmp_path: Path) -> None:
     runner.start(attempt(attempt_id("first"), "sleep", seconds=0.3))
     runner.start(attempt(attempt_id("second"), "append", path=str(tmp_path / "lines")))
