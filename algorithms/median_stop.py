@@ -20,6 +20,8 @@ from weakref import WeakKeyDictionary
 from algorithms.settings import Settings, parse, setting
 from katib.core.experiment import Component, ExperimentSpec
 from katib.core.history import History
+from katib.core.objective import Direction
+from katib.core.ports import Comparison, StoppingRule
 from katib.core.trial import Trial, TrialState
 
 
@@ -49,11 +51,7 @@ class MedianStop:
         losses = [history.objective.loss(value) for value in curve.values if math.isfinite(value)]
         if len(losses) < self.settings.start_step:
             return None
-        benchmarks = self._benchmarks.get(history)
-        if benchmarks is None:
-            benchmarks = self._benchmarks[history] = _Benchmarks(self.settings.start_step)
-        benchmarks.update(history)
-        count, median = benchmarks.median_before(curve.seqs[-1])
+        count, median = self._updated(history).median_before(curve.seqs[-1])
         best = min(losses)
         if count < self.settings.min_trials_required or best <= median:
             return None
@@ -62,6 +60,22 @@ class MedianStop:
             f"best {history.objective.metric} {shown_best:g} after {len(losses)} reports is worse than "
             f"the median {shown_median:g} of {count} trials"
         )
+
+    def rules(self, history: History) -> tuple[StoppingRule, ...]:
+        """The same judgement as a rule for trials that start now; none until enough trials have succeeded."""
+        count, median = self._updated(history).median_before(math.inf)
+        if count < self.settings.min_trials_required:
+            return ()
+        objective = history.objective
+        worse = Comparison.GREATER if objective.direction is Direction.MINIMIZE else Comparison.LESS
+        return (StoppingRule(objective.metric, objective.from_loss(median), worse, self.settings.start_step),)
+
+    def _updated(self, history: History) -> _Benchmarks:
+        benchmarks = self._benchmarks.get(history)
+        if benchmarks is None:
+            benchmarks = self._benchmarks[history] = _Benchmarks(self.settings.start_step)
+        benchmarks.update(history)
+        return benchmarks
 
 
 class _Benchmarks:
@@ -86,7 +100,7 @@ class _Benchmarks:
                 self._medians.append(sum(pair) / len(pair))
                 self._seqs.append(trial.seq)
 
-    def median_before(self, seq: int) -> tuple[int, float]:
+    def median_before(self, seq: float) -> tuple[int, float]:
         """How many benchmarks have a smaller seq, and their median (infinity if there are none)."""
         count = bisect_left(self._seqs, seq)
         return count, self._medians[count - 1] if count else math.inf

@@ -19,7 +19,7 @@ from katib.core.errors import PermanentError, UnavailableError
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
 from katib.core.history import History
 from katib.core.naming import load
-from katib.core.ports import Algorithm, Leases, LogReader, Runner, Store
+from katib.core.ports import Algorithm, Leases, LoggedStore, LogReader, Runner
 from katib.core.trial import Proposal, Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
@@ -79,7 +79,7 @@ class Workshop:
         options.home.mkdir(parents=True, exist_ok=True)
         url = options.store or f"sqlite:///{options.home / 'katib.db'}"
         opened = open_store(url, durable=options.durable)
-        self.store: Store = opened.store
+        self.store: LoggedStore = opened.store
         self.leases: Leases = opened.leases
         self._open: list[Runner | RemoteAlgorithm] = []
 

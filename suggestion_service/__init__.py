@@ -1,5 +1,6 @@
-"""Floor 4: algorithms over the network. The only place that knows gRPC.
+"""Floor 4: algorithms and metrics over the network. The only place that knows gRPC.
 
-``suggestion_service.server`` serves every algorithm as Katib's ``Suggestion`` service; ``suggestion_service.client``
-has RemoteAlgorithm, which makes such a service an Algorithm again. Importing this package alone loads neither.
+``suggestion_service.server`` serves Katib's ``Suggestion``, ``EarlyStopping`` and ``DBManager``, each in a file of its
+own; ``suggestion_service.client`` has RemoteAlgorithm, which makes a Suggestion service an Algorithm again. Importing
+this package alone loads none of them.
 """

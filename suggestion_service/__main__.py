@@ -7,7 +7,8 @@ import logging
 import sys
 
 from katib.core.errors import KatibError
-from suggestion_service.server import run
+from suggestion_service.security import ServerSecurity
+from suggestion_service.server import Listener, run, suggestion
 
 
 def main() -> int:
@@ -20,7 +21,9 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        run(arguments.host, arguments.port, arguments.insecure, sys.stdin.fileno() if arguments.until_eof else None)
+        listener = Listener("suggestion service", arguments.host, arguments.port, (suggestion(),))
+        security = ServerSecurity(insecure=arguments.insecure)
+        run([listener], security, sys.stdin.fileno() if arguments.until_eof else None)
     except KatibError as error:
         sys.stderr.write(f"{error}\n")
         return 1

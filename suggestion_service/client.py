@@ -11,21 +11,13 @@ from katib.core.errors import KatibError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.trial import Proposal, Trial
+from suggestion_service.channel import open_channel
 from suggestion_service.codec.experiment import encode_experiment, encode_objective
 from suggestion_service.codec.proposals import decode_proposal
 from suggestion_service.codec.trials import Frame, encode_trial
 from suggestion_service.errors import status_as_errors
 from suggestion_service.generated import api_pb2 as pb
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.enable_http_proxy", 0),  # the service is a neighbour, whatever http_proxy says
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
+from suggestion_service.security import ClientSecurity
 
 
 class RemoteAlgorithm:
@@ -35,17 +27,25 @@ class RemoteAlgorithm:
     they live as long as this object.
     """
 
-    def __init__(self, spec: ExperimentSpec, address: str, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        spec: ExperimentSpec,
+        address: str,
+        *,
+        timeout: float = 60.0,
+        security: ClientSecurity = ClientSecurity(),
+    ) -> None:
         """``address``: HOST:PORT. ``timeout``: seconds for each call.
 
-        Raises what building the algorithm in this process would, or UnavailableError if the service does not answer.
+        Raises what building the algorithm in this process would, UnavailableError if the service does not answer, or
+        PermanentError if it refuses this client.
         """
         self._spec = spec
         self._address = address
         self._timeout = timeout
         self._experiment = encode_experiment(spec)
         self._encoded = _EncodedTrials(Frame(spec.space, spec.objective, encode_objective(spec.objective)))
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._channel = open_channel(address, security)
         self._suggest = self._method("GetSuggestions", pb.GetSuggestionsReply)
         try:
             self._validate()

@@ -54,6 +54,8 @@ ERROR_OF_CODE: Mapping[grpc.StatusCode, type[KatibError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: SpecError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: PermanentError,
+    grpc.StatusCode.UNAUTHENTICATED: PermanentError,
+    grpc.StatusCode.PERMISSION_DENIED: PermanentError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,
     grpc.StatusCode.CANCELLED: UnavailableError,
@@ -110,7 +112,7 @@ def error_of(status: Any, address: str) -> KatibError:
     known = ERROR_OF_CODE.get(status.code(), AlgorithmError)
     if known is SpecError:
         return SpecError(status.details() or "refused without a reason")
-    return known(f"suggestion service at {address}: {status.code().name}: {status.details()}")
+    return known(f"service at {address}: {status.code().name}: {status.details()}")
 
 
 def encode_error(error: KatibError) -> bytes:

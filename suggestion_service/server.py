@@ -1,127 +1,78 @@
-"""The suggestion service: Katib's ``Suggestion`` gRPC service over this project's algorithms.
-
-Stateless: a request carries the whole history, so any replica answers any call and a restart loses nothing. What is
-kept between calls are algorithm objects, which saves building them again and changes no answer.
-"""
+"""gRPC servers: which services listen where, their health and reflection, and a process that serves until it is told
+to end."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from algorithms import ALGORITHMS, create_algorithm
-from katib.core.errors import KatibError, PermanentError, SpecError, UnknownNameError
-from katib.core.experiment import ExperimentSpec
-from katib.core.ports import Algorithm
-from suggestion_service.codec import foreign, trials
-from suggestion_service.codec.experiment import decode_experiment
-from suggestion_service.codec.proposals import encode_proposal, for_katib
-from suggestion_service.errors import errors_as_status
-from suggestion_service.generated import api_pb2 as pb
-
-SERVICE = "api.v1.beta1.Suggestion"
-# The names under which clients ask after the service's health: Katib's controller, gRPC's own custom, anyone.
-HEALTH_NAMES = ("manager.v1beta1.Suggestion", SERVICE, "")
-MAX_COUNT = 100_000  # suggestions in one call: a mistaken number must not fill the memory
+from katib.core.errors import KatibError, PermanentError
+from katib.core.ports import LoggedStore
+from suggestion_service.db_manager import DBManagerServicer
+from suggestion_service.early_stopping import EarlyStoppingServicer
+from suggestion_service.protection import credentials_of, interceptors_of
+from suggestion_service.security import ServerSecurity
+from suggestion_service.suggestions import Create, SuggestionServicer, create_listed
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),  # a taken port is an error, not a share of the other's calls
 )
-_M = TypeVar("_M", bound=Message)
-_T = TypeVar("_T")
-
-Create = Callable[[ExperimentSpec], Algorithm]
-
-
-def create_listed(spec: ExperimentSpec) -> Algorithm:
-    """The algorithm that ``spec`` names, if the algorithm table lists it.
-
-    A name of the form ``package.module:Class`` would let a caller load any code by the network, so it is unknown here.
-    """
-    if spec.algorithm.name not in ALGORITHMS:
-        raise UnknownNameError("algorithm", spec.algorithm.name, ALGORITHMS)
-    return create_algorithm(spec)
+_LOOK_SECONDS = 0.5
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class _Built(NamedTuple):
-    """An algorithm, and the lock that keeps its caches to one call at a time."""
+class Service(NamedTuple):
+    """One of Katib's services. health: names under which clients ask after it: Katib's controller, gRPC's own custom,
+    anyone. check: raises a KatibError while it cannot answer."""
 
-    spec: ExperimentSpec
-    algorithm: Algorithm
-    lock: threading.Lock
+    name: str
+    servicer: Any
+    methods: tuple[str, ...]
+    health: tuple[str, ...]
+    check: Callable[[], None] = lambda: None
+
+    @property
+    def full_name(self) -> str:
+        """As in the path of a call."""
+        return f"api.v1.beta1.{self.name}"
 
 
-class SuggestionServicer:
-    """Answers the calls of ``api.v1.beta1.Suggestion``. Requests come as bytes, so that a malformed one is answered
-    like any other bad argument."""
+def suggestion(create: Create = create_listed) -> Service:
+    """The Suggestion service. create: builds an algorithm, raises SpecError where that cannot be."""
+    methods = ("GetSuggestions", "ValidateAlgorithmSettings")
+    health_names = ("manager.v1beta1.Suggestion", "api.v1.beta1.Suggestion", "")
+    return Service("Suggestion", SuggestionServicer(create), methods, health_names)
 
-    def __init__(self, create: Create) -> None:
-        """``create`` builds an algorithm and raises SpecError where that cannot be."""
-        self._create = create
-        self._built = lru_cache(maxsize=64)(self._build)
 
-    def ValidateAlgorithmSettings(self, data: bytes, context: Any) -> pb.ValidateAlgorithmSettingsReply:
-        """Empty reply if the algorithm can be built. Katib's controller takes only INVALID_ARGUMENT for a refusal."""
-        with errors_as_status(context, refusal=grpc.StatusCode.INVALID_ARGUMENT):
-            experiment = _parse(pb.ValidateAlgorithmSettingsRequest, data).experiment
-            foreign.take_memory(experiment)
-            self._built(experiment.SerializeToString(deterministic=True))
-        return pb.ValidateAlgorithmSettingsReply()
+def early_stopping(servicer: EarlyStoppingServicer) -> Service:
+    """The EarlyStopping service."""
+    methods = ("GetEarlyStoppingRules", "SetTrialStatus", "ValidateEarlyStoppingSettings")
+    health_names = ("manager.v1beta1.EarlyStopping", "api.v1.beta1.EarlyStopping", "")
+    return Service("EarlyStopping", servicer, methods, health_names)
 
-    def GetSuggestions(self, data: bytes, context: Any) -> pb.GetSuggestionsReply:
-        """The algorithm's answer to the history in the request."""
-        with errors_as_status(context):
-            request = _parse(pb.GetSuggestionsRequest, data)
-            if not 0 <= request.current_request_number <= MAX_COUNT:
-                raise SpecError(
-                    f"current_request_number: got {request.current_request_number}, expected 0 to {MAX_COUNT}"
-                )
-            if request.experiment.HasField("record"):
-                return self._answer_own(request)
-            return self._answer_katib(request)
 
-    def _answer_own(self, request: pb.GetSuggestionsRequest) -> pb.GetSuggestionsReply:
-        built = self._built(request.experiment.SerializeToString(deterministic=True))
-        space, objective = built.spec.space, built.spec.objective
-        history = _decoded(lambda: trials.decode_history(request.trials, space, objective))
-        with built.lock:
-            proposal = built.algorithm.suggest(history, request.current_request_number)
-        return encode_proposal(proposal, built.spec)
-
-    def _answer_katib(self, request: pb.GetSuggestionsRequest) -> pb.GetSuggestionsReply:
-        memory = foreign.take_memory(request.experiment)
-        built = self._built(request.experiment.SerializeToString(deterministic=True))
-        space, objective = built.spec.space, built.spec.objective
-        history = _decoded(lambda: foreign.decode_history(request, space, objective, memory))
-        first = history.next_number
-        with built.lock:
-            proposal = built.algorithm.suggest(history, request.current_request_number)
-        reply = encode_proposal(proposal, built.spec)
-        for_katib(reply, built.spec, first, foreign.remember(memory, first, proposal.suggestions))
-        return reply
-
-    def _build(self, experiment: bytes) -> _Built:
-        spec = _decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))
-        return _Built(spec, self._create(spec), threading.Lock())
+def db_manager(servicer: DBManagerServicer, store: LoggedStore) -> Service:
+    """The DBManager service; it is healthy while the store answers."""
+    methods = ("ReportObservationLog", "GetObservationLog", "DeleteObservationLog")
+    health_names = ("grpc.health.v1.Health", "manager.v1beta1.DBManager", "api.v1.beta1.DBManager", "")
+    return Service("DBManager", servicer, methods, health_names, store.log.check)
 
 
 class Server:
-    """A running service. port: the one it listens on."""
+    """A running server. port: the one it listens on."""
 
     def __init__(self, server: Any, port: int, servicer: health.HealthServicer) -> None:
         self.port = port
@@ -135,56 +86,111 @@ class Server:
 
 
 def serve(
-    address: str = "127.0.0.1:6789", *, create: Create = create_listed, max_workers: int = 10, insecure: bool = False
+    address: str = "127.0.0.1:6789",
+    services: Sequence[Service] = (),
+    security: ServerSecurity = ServerSecurity(),
+    *,
+    max_workers: int = 10,
 ) -> Server:
-    """Start the service on ``address`` (HOST:PORT; port 0 picks a free one) and return while it runs.
+    """Start a server of ``services`` (none given: Suggestion) on HOST:PORT and return while it runs. Port 0 picks a
+    free one.
 
-    Calls are neither encrypted nor authenticated, so an address beyond this machine needs ``insecure=True``. Raises
-    PermanentError for such an address without it, and for one that cannot be listened on.
+    Raises PermanentError for an address beyond this machine that ``security`` does not protect, and for one that
+    cannot be listened on; SpecError on certificates or a token that cannot be used.
     """
-    if not insecure and not is_loopback(address):
-        raise PermanentError(
-            f"address {address!r} can be reached from other machines and calls are not protected: "
-            "listen on 127.0.0.1, or allow it with --insecure"
-        )
-    server = grpc.server(ThreadPoolExecutor(max_workers, thread_name_prefix="suggestion"), options=_OPTIONS)
-    servicer = SuggestionServicer(create)
-    methods = {
-        name: grpc.unary_unary_rpc_method_handler(
-            getattr(servicer, name), response_serializer=lambda reply: reply.SerializeToString()
-        )
-        for name in ("GetSuggestions", "ValidateAlgorithmSettings")
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
-    health_servicer = health.HealthServicer()
-    for name in HEALTH_NAMES:
-        health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    services = services or (suggestion(),)
+    security.check(address)
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers, thread_name_prefix="grpc"),
+        options=_OPTIONS,
+        interceptors=interceptors_of(security),
+    )
+    for service in services:
+        server.add_generic_rpc_handlers((_handlers(service),))
+    health_servicer = _Health(services)
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    names = [*(service.full_name for service in services), health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    credentials = credentials_of(security)
     try:
-        port = server.add_insecure_port(address)
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise PermanentError(f"cannot listen on {address}: the port may be taken by another process") from error
     server.start()
     return Server(server, port, health_servicer)
 
 
-def run(host: str = "127.0.0.1", port: int = 6789, insecure: bool = False, lifeline: int | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; prints one line when ready. Must be called by the main thread.
+def _handlers(service: Service) -> Any:
+    methods = {
+        name: grpc.unary_unary_rpc_method_handler(
+            getattr(service.servicer, name), response_serializer=lambda reply: reply.SerializeToString()
+        )
+        for name in service.methods
+    }
+    return grpc.method_handlers_generic_handler(service.full_name, methods)
+
+
+class _Health(health.HealthServicer):  # type: ignore[misc]
+    """Serving, as long as the services that are asked after can answer."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        super().__init__()
+        self._checks: dict[str, list[Callable[[], None]]] = {}
+        for service in services:
+            for name in service.health:
+                self.set(name, _SERVING)
+                self._checks.setdefault(name, []).append(service.check)
+
+    def Check(self, request: Any, context: Any) -> Any:
+        """As the base, but NOT_SERVING while a check fails."""
+        try:
+            for check in self._checks.get(request.service, ()):
+                check()
+        except KatibError:
+            return health_pb2.HealthCheckResponse(status=_NOT_SERVING)
+        return super().Check(request, context)
+
+
+class Listener(NamedTuple):
+    """Where services listen, and what the line that says so begins with."""
+
+    title: str
+    host: str
+    port: int
+    services: tuple[Service, ...]
+
+
+def run(listeners: Sequence[Listener], security: ServerSecurity, lifeline: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; prints one line for each listener when all are ready. Must be called by the main
+    thread.
 
     lifeline: file descriptor at whose end the service ends too. The other end of a pipe closes with the process that
     holds it, however that dies, so a service that another process started for itself does not outlive it.
     """
     ended = threading.Event()
-    name = f"[{host}]" if ":" in host else host
+    servers: list[Server] = []
     with _signals_set(ended):
-        server = serve(f"{name}:{port}", insecure=insecure)
-        sys.stdout.write(f"suggestion service listening on {name}:{server.port}\n")
-        sys.stdout.flush()
-        if lifeline is not None:
-            threading.Thread(target=_watch, args=(lifeline, ended), name="lifeline", daemon=True).start()
-        ended.wait()
-        server.stop()
+        try:
+            lines = [_start(listener, security, servers) for listener in listeners]
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+            if lifeline is not None:
+                threading.Thread(target=_watch, args=(lifeline, ended), name="lifeline", daemon=True).start()
+            while not ended.wait(_LOOK_SECONDS):  # a signal in the moment before a wait does not end that wait
+                pass
+        finally:
+            for server in servers:
+                server.stop()
+
+
+def _start(listener: Listener, security: ServerSecurity, servers: list[Server]) -> str:
+    """Start one server; the line that says where it listens."""
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    servers.append(serve(f"{host}:{listener.port}", listener.services, security))
+    return f"{listener.title} listening on {host}:{servers[-1].port}\n"
 
 
 @contextmanager
@@ -202,29 +208,3 @@ def _watch(lifeline: int, ended: threading.Event) -> None:
     while os.read(lifeline, 4096):
         pass
     ended.set()
-
-
-def is_loopback(address: str) -> bool:
-    """Whether HOST:PORT can be reached from this machine only."""
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _parse(kind: type[_M], data: bytes) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise SpecError(f"malformed request: the bytes are no {kind.__name__}") from error
-
-
-def _decoded(decode: Callable[[], _T]) -> _T:
-    """What ``decode`` makes of a peer's message; whatever trips over its contents becomes a SpecError."""
-    try:
-        return decode()
-    except KatibError:
-        raise
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-        raise SpecError(f"malformed request: {error}") from error

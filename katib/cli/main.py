@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": ("katib.cli.explain:explain", "Explain a field of Experiment, Trial or Suggestion"),
     "algorithms": ("katib.cli.algorithms:algorithms", "List algorithms, or the settings of one"),
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),
+    "services": ("katib.cli.service:services", "Serve Suggestion, DBManager and EarlyStopping over gRPC"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),
 }
 

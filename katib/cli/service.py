@@ -1,18 +1,112 @@
-"""``katib suggestion-service``: the algorithms over gRPC."""
+"""``katib services`` and ``katib suggestion-service``: what this project serves over gRPC, in Katib's protocol."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
 
 import click
 
 from katib.cli.exits import OK
-from suggestion_service import server
+from katib.cli.workshop import namespace_option, open_workshop, store_option
+from suggestion_service.db_manager import DBManagerServicer
+from suggestion_service.early_stopping import EarlyStoppingServicer
+from suggestion_service.remote_log import RemoteLog
+from suggestion_service.security import ClientSecurity, ServerSecurity
+from suggestion_service.server import Listener, Service, early_stopping, run, suggestion
+from suggestion_service.server import db_manager as db_manager_service
+
+_PORT = click.IntRange(0, 65535)
+_FILE = click.Path(path_type=Path)
+
+
+def _security_options(command: Any) -> Any:
+    for option in reversed(
+        (
+            click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on"),
+            click.option("--tls-cert", type=_FILE, metavar="FILE", envvar="KATIB_TLS_CERT", help="Certificate, PEM"),
+            click.option("--tls-key", type=_FILE, metavar="FILE", envvar="KATIB_TLS_KEY", help="Its key, PEM"),
+            click.option(
+                "--tls-client-ca",
+                type=_FILE,
+                metavar="FILE",
+                envvar="KATIB_TLS_CLIENT_CA",
+                help="Callers must show a certificate of one of these authorities, PEM",
+            ),
+            click.option(
+                "--token-file",
+                type=_FILE,
+                metavar="FILE",
+                envvar="KATIB_TOKEN_FILE",
+                help="Callers must know this token; $KATIB_TOKEN may hold it instead",
+            ),
+            click.option(
+                "--insecure", is_flag=True, help="Allow an address beyond this machine without certificate and token"
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _security(options: dict[str, Any]) -> ServerSecurity:
+    return ServerSecurity(
+        cert=options["tls_cert"],
+        key=options["tls_key"],
+        client_ca=options["tls_client_ca"],
+        token=os.environ.get("KATIB_TOKEN", ""),
+        token_file=options["token_file"],
+        insecure=options["insecure"],
+    )
 
 
 @click.command(short_help="Serve algorithms over gRPC, as Katib's images do")
-@click.option("--port", type=click.IntRange(0, 65535), default=6789, show_default=True, help="0 picks a free one")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on")
-@click.option("--insecure", is_flag=True, help="Allow an address beyond this machine, without TLS or token")
-def suggestion_service(port: int, host: str, insecure: bool) -> int:
+@click.option("--port", type=_PORT, default=6789, show_default=True, help="0 picks a free one")
+@_security_options
+def suggestion_service(port: int, host: str, **options: Any) -> int:
     """Serve every algorithm over Katib's api.v1.beta1 Suggestion protocol until interrupted."""
-    server.run(host, port, insecure)
+    run([Listener("suggestion service", host, port, (suggestion(),))], _security(options))
     return OK
+
+
+@click.command(short_help="Serve Suggestion, DBManager and EarlyStopping over gRPC")
+@click.option("--port", type=_PORT, default=6789, show_default=True, help="Of Suggestion and DBManager; 0: a free one")
+@click.option(
+    "--early-stopping-port",
+    type=_PORT,
+    default=6788,
+    show_default=True,
+    help="Of EarlyStopping; the same number as --port: one server for all",
+)
+@click.option(
+    "--db-manager",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Another DBManager that EarlyStopping may read metrics from, when a request names it; may be repeated",
+)
+@namespace_option
+@store_option
+@_security_options
+def services(port: int, early_stopping_port: int, db_manager: tuple[str, ...], **options: Any) -> int:
+    """Serve Katib's three gRPC services over the store until interrupted.
+
+    Katib's messages name no namespace: trials are taken for ones of -n. Metrics that are reported for a running trial
+    of this store reach its experiment.
+    """
+    with open_workshop(options["store"]) as workshop:
+        namespace, host = options["namespace"], options["host"]
+        served = (suggestion(), db_manager_service(DBManagerServicer(workshop.store, namespace), workshop.store))
+        security = ClientSecurity.from_environment("KATIB_DB_MANAGER_")
+        elsewhere = {address: RemoteLog(address, security).curves for address in db_manager}
+        stopping = early_stopping(EarlyStoppingServicer(workshop.store, namespace, elsewhere))
+        if early_stopping_port == port and port:
+            listeners = [_listener(host, port, (*served, stopping))]
+        else:
+            listeners = [_listener(host, port, served), _listener(host, early_stopping_port, (stopping,))]
+        run(listeners, _security(options))
+    return OK
+
+
+def _listener(host: str, port: int, services: tuple[Service, ...]) -> Listener:
+    return Listener(", ".join(service.name for service in services), host, port, services)

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from katib.core.objective import Measurement
 
+PUSHED = "pushed"
+"""The source, among those that a trial has cursors for, of what came through the observation log. Counted in rows."""
+
 
 class Report(NamedTuple):
     """Measurements that came in one call. attempt: of one of our own trials, 0 for a trial of somebody else's.

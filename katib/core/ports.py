@@ -33,6 +33,32 @@ class Stopper(Protocol):
         ...
 
 
+class Comparison(StrEnum):
+    """How a metric stands to a stopping rule's value (Katib's words)."""
+
+    EQUAL = "equal"
+    LESS = "less"
+    GREATER = "greater"
+
+
+class StoppingRule(NamedTuple):
+    """A rule that whoever reads a trial's metrics applies by itself: stop the trial when ``metric`` (of the objective:
+    its best value so far) is ``comparison`` than ``value``, from the ``start_step``-th report on."""
+
+    metric: str
+    value: float
+    comparison: Comparison
+    start_step: int
+
+
+class RuleStopper(Stopper, Protocol):
+    """A Stopper whose judgement can be handed out as rules."""
+
+    def rules(self, history: History) -> Sequence[StoppingRule]:
+        """The rules for trials that start now; a trial is stopped when all of them hold. Empty: none is stopped."""
+        ...
+
+
 class Phase(StrEnum):
     """Where a runner sees an attempt."""
 

@@ -44,14 +44,14 @@ def decode_experiment(message: pb.Experiment) -> ExperimentSpec:
     record, source = message.record, message.spec
     ours = message.HasField("record")
     nas: Mapping[str, Any] | None = decode_nas(source.nas_config) if source.HasField("nas_config") else None
-    algorithm = _decode_component(source.algorithm)
+    algorithm = decode_component(source.algorithm)
     return ExperimentSpec(
         key=Key(record.namespace, message.name),
         space=decode_space(source.parameter_specs.parameters, record.space_revision, record.constraints),
         objective=decode_objective(source.objective),
         algorithm=algorithm,
         budget=_decode_budget(message),
-        stopper=_decode_component(source.early_stopping) if source.HasField("early_stopping") else None,
+        stopper=decode_component(source.early_stopping) if source.HasField("early_stopping") else None,
         nas=decode_json(record.nas, "nasConfig") if record.nas else nas,
         resume_policy=ResumePolicy(record.resume_policy) if ours else ResumePolicy.NEVER,
         labels=dict(record.labels),
@@ -118,7 +118,8 @@ def _encode_component(component: Component, target: Any) -> None:
         target.algorithm_settings.add(name=name, value=value)
 
 
-def _decode_component(message: Any) -> Component:
+def decode_component(message: Any) -> Component:
+    """The algorithm or early-stopping rule of an AlgorithmSpec or EarlyStoppingSpec."""
     return Component(message.algorithm_name, {setting.name: setting.value for setting in message.algorithm_settings})
 
 

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from katib.core.errors import Problem, SpecError
@@ -61,9 +62,16 @@ def trial_name(experiment: str, number: int) -> str:
 
 
 def decode_history(
-    request: pb.GetSuggestionsRequest, space: SearchSpace, objective: Objective, memory: Sequence[Remembered]
+    request: pb.GetSuggestionsRequest,
+    space: SearchSpace,
+    objective: Objective,
+    memory: Sequence[Remembered] = (),
+    curves: Mapping[str, Sequence[Measurement]] = MappingProxyType({}),
 ) -> History:
-    """The history that a Katib controller's request tells of. seq: place in the order of completion."""
+    """The history that a Katib controller's request tells of, in order of completion.
+
+    memory: what earlier replies left with the controller. curves: what trials reported, by name, from elsewhere.
+    """
     proposed = max(request.total_request_number - request.current_request_number, 0)
     messages = sorted(request.trials, key=lambda m: (_or_last(_seconds(m.status.start_time)), m.name))
     numbers = _numbers(request.experiment.name, [message.name for message in messages], proposed)
@@ -75,7 +83,13 @@ def decode_history(
         trials.append(trial)
     trials.extend(_hidden(request.experiment.name, set(numbers), memory[:proposed]))
     trials.sort(key=lambda t: (_or_last(t.finished), t.number))
-    history = ForeignHistory(space, objective, (replace(trial, seq=seq) for seq, trial in enumerate(trials, 1)))
+    seq, reports, stamped = 0, {}, []
+    for trial in trials:
+        curve = curves.get(trial.name, ())
+        reports[trial.number] = list(enumerate(curve, seq + 1))
+        seq += len(curve) + 1
+        stamped.append(replace(trial, seq=seq))
+    history = ForeignHistory(space, objective, stamped, reports)
     history.proposed = proposed
     return history
 

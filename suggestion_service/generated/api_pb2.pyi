@@ -421,36 +421,46 @@ class ObservationLog(_message.Message):
     def __init__(self, metric_logs: _Optional[_Iterable[_Union[MetricLog, _Mapping]]] = ...) -> None: ...
 
 class MetricLog(_message.Message):
-    __slots__ = ("time_stamp", "metric")
+    __slots__ = ("time_stamp", "metric", "step")
     TIME_STAMP_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
     time_stamp: str
     metric: Metric
-    def __init__(self, time_stamp: _Optional[str] = ..., metric: _Optional[_Union[Metric, _Mapping]] = ...) -> None: ...
+    step: int
+    def __init__(self, time_stamp: _Optional[str] = ..., metric: _Optional[_Union[Metric, _Mapping]] = ..., step: _Optional[int] = ...) -> None: ...
 
 class ReportObservationLogRequest(_message.Message):
-    __slots__ = ("trial_name", "observation_log")
+    __slots__ = ("trial_name", "observation_log", "namespace", "attempt", "report")
     TRIAL_NAME_FIELD_NUMBER: _ClassVar[int]
     OBSERVATION_LOG_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     trial_name: str
     observation_log: ObservationLog
-    def __init__(self, trial_name: _Optional[str] = ..., observation_log: _Optional[_Union[ObservationLog, _Mapping]] = ...) -> None: ...
+    namespace: str
+    attempt: int
+    report: str
+    def __init__(self, trial_name: _Optional[str] = ..., observation_log: _Optional[_Union[ObservationLog, _Mapping]] = ..., namespace: _Optional[str] = ..., attempt: _Optional[int] = ..., report: _Optional[str] = ...) -> None: ...
 
 class ReportObservationLogReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetObservationLogRequest(_message.Message):
-    __slots__ = ("trial_name", "metric_name", "start_time", "end_time")
+    __slots__ = ("trial_name", "metric_name", "start_time", "end_time", "namespace")
     TRIAL_NAME_FIELD_NUMBER: _ClassVar[int]
     METRIC_NAME_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     trial_name: str
     metric_name: str
     start_time: str
     end_time: str
-    def __init__(self, trial_name: _Optional[str] = ..., metric_name: _Optional[str] = ..., start_time: _Optional[str] = ..., end_time: _Optional[str] = ...) -> None: ...
+    namespace: str
+    def __init__(self, trial_name: _Optional[str] = ..., metric_name: _Optional[str] = ..., start_time: _Optional[str] = ..., end_time: _Optional[str] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class GetObservationLogReply(_message.Message):
     __slots__ = ("observation_log",)
@@ -459,10 +469,12 @@ class GetObservationLogReply(_message.Message):
     def __init__(self, observation_log: _Optional[_Union[ObservationLog, _Mapping]] = ...) -> None: ...
 
 class DeleteObservationLogRequest(_message.Message):
-    __slots__ = ("trial_name",)
+    __slots__ = ("trial_name", "namespace")
     TRIAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     trial_name: str
-    def __init__(self, trial_name: _Optional[str] = ...) -> None: ...
+    namespace: str
+    def __init__(self, trial_name: _Optional[str] = ..., namespace: _Optional[str] = ...) -> None: ...
 
 class DeleteObservationLogReply(_message.Message):
     __slots__ = ()
@@ -567,10 +579,14 @@ class ValidateEarlyStoppingSettingsReply(_message.Message):
     def __init__(self) -> None: ...
 
 class SetTrialStatusRequest(_message.Message):
-    __slots__ = ("trial_name",)
+    __slots__ = ("trial_name", "namespace", "attempt")
     TRIAL_NAME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     trial_name: str
-    def __init__(self, trial_name: _Optional[str] = ...) -> None: ...
+    namespace: str
+    attempt: int
+    def __init__(self, trial_name: _Optional[str] = ..., namespace: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
 
 class SetTrialStatusReply(_message.Message):
     __slots__ = ()

@@ -9,18 +9,18 @@ from pathlib import Path
 import grpc
 import pytest
 
-from suggestion_service.server import serve
+from suggestion_service.server import serve, suggestion
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def service():
-    """Start services by ``service(**options)``; the address is the answer. All are stopped at the end."""
+    """Start Suggestion services by ``service(create=...)``; the address is the answer. All are stopped at the end."""
     servers = []
 
     def start(**options):
-        server = serve("127.0.0.1:0", **options)
+        server = serve("127.0.0.1:0", [suggestion(**options)])
         servers.append(server)
         return f"127.0.0.1:{server.port}"
 

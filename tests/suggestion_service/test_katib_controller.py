@@ -9,7 +9,7 @@ import pytest
 
 from suggestion_service.codec.experiment import decode_experiment
 from suggestion_service.generated import api_pb2 as pb
-from suggestion_service.server import create_listed
+from suggestion_service.suggestions import create_listed
 from tests.contracts.simulation import Simulation
 from tests.suggestion_service.katib_messages import SPACE, Condition, experiment_of
 

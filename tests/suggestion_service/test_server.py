@@ -17,7 +17,9 @@ from katib.core.trial import Trial
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.codec.experiment import encode_experiment
 from suggestion_service.generated import api_pb2 as pb
-from suggestion_service.server import MAX_COUNT, is_loopback, serve
+from suggestion_service.security import ServerSecurity, is_loopback
+from suggestion_service.server import serve, suggestion
+from suggestion_service.suggestions import MAX_COUNT
 from tests.suggestion_service.toy_algorithm import SPACE, ToyAlgorithm, spec_of
 
 Code = grpc.StatusCode
@@ -159,7 +161,7 @@ def damaged(draw):
 
 @pytest.fixture(scope="module")
 def toy_channel():
-    server = serve("127.0.0.1:0", create=ToyAlgorithm)
+    server = serve("127.0.0.1:0", [suggestion(ToyAlgorithm)])
     with grpc.insecure_channel(f"127.0.0.1:{server.port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
         yield channel
     server.stop(grace=0)
@@ -198,7 +200,7 @@ def test_an_address_beyond_this_machine_must_be_allowed():
 
 
 def test_an_address_beyond_this_machine_can_be_allowed():
-    server = serve("0.0.0.0:0", insecure=True)
+    server = serve("0.0.0.0:0", security=ServerSecurity(insecure=True))
     try:
         assert server.port > 0
     finally:

@@ -1,0 +1,130 @@
+"""Katib's ``EarlyStopping`` service: this project's stopping rules for engines that ask for them over the network.
+
+Our own engine judges its trials itself, at every report. Katib hands rules out with a trial and has them applied beside
+it; they come from the same code.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from algorithms import STOPPERS, create_stopper
+from katib.core.errors import SpecError, UnknownNameError
+from katib.core.experiment import Component, ExperimentSpec
+from katib.core.history import History
+from katib.core.objective import Measurement, Objective
+from katib.core.ports import Comparison, LoggedStore, RuleStopper, StoppingRule
+from katib.core.space import SearchSpace
+from katib.core.trial import Key
+from suggestion_service.codec import foreign, trials
+from suggestion_service.codec.experiment import decode_component, decode_experiment
+from suggestion_service.errors import errors_as_status
+from suggestion_service.generated import api_pb2 as pb
+from suggestion_service.observations import DEFAULT_NAMESPACE, Observations
+from suggestion_service.requests import decoded, name_of, parse
+
+log = logging.getLogger(__name__)
+
+_COMPARISONS = {Comparison.EQUAL: pb.EQUAL, Comparison.LESS: pb.LESS, Comparison.GREATER: pb.GREATER}
+_STATUS = pb.TrialStatus
+
+_WARNED_LIMIT = 100  # addresses
+
+#: Trials and a metric -> what another DBManager has of them, by name. Raises UnavailableError.
+ReadElsewhere = Callable[[Sequence[str], str], Mapping[str, Sequence[Measurement]]]
+
+
+def create_listed(spec: ExperimentSpec) -> RuleStopper:
+    """The rule that ``spec`` names, if the table of rules lists it: a caller must not have other code loaded."""
+    name = spec.stopper.name if spec.stopper else ""
+    stopper = create_stopper(spec) if name in STOPPERS else None
+    if stopper is None or not hasattr(stopper, "rules"):
+        raise UnknownNameError("early-stopping rule", name, STOPPERS)
+    return stopper  # type: ignore[return-value]
+
+
+class EarlyStoppingServicer:
+    """Answers the calls of ``api.v1.beta1.EarlyStopping``."""
+
+    def __init__(
+        self,
+        store: LoggedStore,
+        namespace: str = DEFAULT_NAMESPACE,
+        read_elsewhere: Mapping[str, ReadElsewhere] | None = None,
+    ) -> None:
+        """read_elsewhere: addresses of other DBManagers that a request may name, and how each is read. With any other
+        address, or none, curves are looked for in the store: no caller can make this service connect anywhere."""
+        self._log = store.log
+        self._observations = Observations(store)
+        self._namespace = namespace
+        self._read_elsewhere = read_elsewhere or {}
+        self._warned: set[str] = set()
+
+    def ValidateEarlyStoppingSettings(self, data: bytes, context: Any) -> pb.ValidateEarlyStoppingSettingsReply:
+        """Empty reply if the rule can be built. Katib's controller takes only INVALID_ARGUMENT for a refusal."""
+        with errors_as_status(context, refusal=grpc.StatusCode.INVALID_ARGUMENT):
+            request = parse(pb.ValidateEarlyStoppingSettingsRequest, data)
+            component = decoded(lambda: decode_component(request.early_stopping))
+            create_listed(_spec_of(component))
+        return pb.ValidateEarlyStoppingSettingsReply()
+
+    def GetEarlyStoppingRules(self, data: bytes, context: Any) -> pb.GetEarlyStoppingRulesReply:
+        """The rules for trials that start now."""
+        reply = pb.GetEarlyStoppingRulesReply()
+        with errors_as_status(context):
+            request = parse(pb.GetEarlyStoppingRulesRequest, data)
+            spec = decoded(lambda: decode_experiment(request.experiment))
+            if spec.stopper is None:
+                raise SpecError("experiment.spec.early_stopping: missing, expected an early-stopping rule")
+            stopper = create_listed(spec)
+            reply.early_stopping_rules.extend(map(_encode_rule, stopper.rules(self._history(request, spec))))
+        return reply
+
+    def SetTrialStatus(self, data: bytes, context: Any) -> pb.SetTrialStatusReply:
+        """Note that a rule has stopped the trial: one of ours ends EarlyStopped, another's is left out of medians."""
+        with errors_as_status(context):
+            request = parse(pb.SetTrialStatusRequest, data)
+            namespace = name_of(request.namespace or self._namespace, "namespace")
+            trial = name_of(request.trial_name, "trial_name")
+            attempt = self._observations.attempt(namespace, trial, request.attempt)
+            self._log.mark_early_stopped(namespace, trial, attempt)
+        return pb.SetTrialStatusReply()
+
+    def _history(self, request: pb.GetEarlyStoppingRulesRequest, spec: ExperimentSpec) -> History:
+        """The history that the request tells of, with the curves of the trials that succeeded."""
+        if request.experiment.HasField("record"):
+            return decoded(lambda: trials.decode_history(request.trials, spec.space, spec.objective))
+        succeeded: list[str] = []
+        for trial in request.trials:
+            if trial.status.condition == _STATUS.SUCCEEDED:
+                if self._log.early_stopped(self._namespace, trial.name):
+                    trial.status.condition = _STATUS.EARLYSTOPPED  # its end was seen before its mark
+                else:
+                    succeeded.append(trial.name)
+        curves = self._curves(request.db_manager_address, succeeded, spec.objective.metric)
+        shown = pb.GetSuggestionsRequest(experiment=request.experiment, trials=request.trials)
+        return decoded(lambda: foreign.decode_history(shown, spec.space, spec.objective, curves=curves))
+
+    def _curves(self, address: str, names: Sequence[str], metric: str) -> Mapping[str, Sequence[Measurement]]:
+        elsewhere = self._read_elsewhere.get(address)
+        if elsewhere is not None:
+            return elsewhere(names, metric)
+        if address and address not in self._warned and len(self._warned) < _WARNED_LIMIT:
+            self._warned.add(address)
+            log.warning("asked to read metrics at %r, which --db-manager does not list; looking in the store", address)
+        return {name: self._observations.read(self._namespace, name, metric) for name in names}
+
+
+def _encode_rule(rule: StoppingRule) -> pb.EarlyStoppingRule:
+    return pb.EarlyStoppingRule(
+        name=rule.metric, value=repr(rule.value), comparison=_COMPARISONS[rule.comparison], start_step=rule.start_step
+    )
+
+
+def _spec_of(component: Component) -> ExperimentSpec:
+    """The least experiment that a rule can be built from."""
+    return ExperimentSpec(Key("", ""), SearchSpace(()), Objective("objective"), Component(""), stopper=component)

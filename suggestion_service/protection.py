@@ -1,0 +1,81 @@
+"""The server's side of ``security``: credentials that follow their files, and the check of a caller's token."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from suggestion_service.security import (
+    ServerSecurity,
+    Watched,
+    check_authorities,
+    check_key_pair,
+    read_pem,
+    read_token,
+)
+
+_HEALTH = "/grpc.health.v1.Health/"  # a probe of a cluster has no token, and learns nothing but that we live
+
+
+def credentials_of(security: ServerSecurity) -> Any:
+    """gRPC's credentials, None without a certificate. New files serve the next connection. Raises SpecError."""
+    if security.cert is None or security.key is None:
+        return None
+    paths = [path for path in (security.cert, security.key, security.client_ca) if path is not None]
+    watched = Watched(paths, lambda: _load(security))
+    return grpc.dynamic_ssl_server_credentials(
+        watched.value, lambda: watched.value if watched.changed() else None, security.client_ca is not None
+    )
+
+
+def _load(security: ServerSecurity) -> Any:
+    assert security.cert is not None
+    assert security.key is not None
+    pair = (read_pem(security.key, "--tls-key"), read_pem(security.cert, "--tls-cert"))
+    check_key_pair(security.cert, security.key)
+    authorities = None
+    if security.client_ca is not None:
+        authorities = read_pem(security.client_ca, "--tls-client-ca")
+        check_authorities(security.client_ca, "--tls-client-ca")
+    return grpc.ssl_server_certificate_configuration([pair], authorities)
+
+
+def interceptors_of(security: ServerSecurity) -> tuple[Any, ...]:
+    """What looks at each call before it is answered. Raises SpecError."""
+    if security.token_file is not None:
+        watched = Watched([security.token_file], lambda: read_token("", security.token_file))
+
+        def current() -> str:
+            watched.changed()
+            return watched.value
+
+        return (TokenCheck(current),)
+    if security.token:
+        token = read_token(security.token, None)
+        return (TokenCheck(lambda: token),)
+    return ()
+
+
+class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls without ``authorization: Bearer TOKEN``; in constant time, so that no timing tells of the token."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        """token: the one in force now."""
+        self._token = token
+        self._refusal = grpc.stream_stream_rpc_method_handler(_refuse)  # suits every kind of call
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """The handler of the call, or one that refuses it."""
+        if details.method.startswith(_HEALTH):
+            return continuation(details)
+        sent = next((value for name, value in details.invocation_metadata if name == "authorization"), "")
+        given = sent.encode() if isinstance(sent, str) else sent
+        expected = f"Bearer {self._token()}".encode()
+        return continuation(details) if hmac.compare_digest(given, expected) else self._refusal
+
+
+def _refuse(requests: Any, context: Any) -> Any:
+    context.abort(grpc.StatusCode.UNAUTHENTICATED, "this service needs a token: authorization: Bearer TOKEN")

@@ -1,0 +1,101 @@
+"""Katib's ``Suggestion`` service over this project's algorithms.
+
+Stateless: a request carries the whole history, so any replica answers any call and a restart loses nothing. What is
+kept between calls are algorithm objects, which saves building them again and changes no answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import grpc
+
+from algorithms import ALGORITHMS, create_algorithm
+from katib.core.errors import SpecError, UnknownNameError
+from katib.core.experiment import ExperimentSpec
+from katib.core.ports import Algorithm
+from suggestion_service.codec import foreign, trials
+from suggestion_service.codec.experiment import decode_experiment
+from suggestion_service.codec.proposals import encode_proposal, for_katib
+from suggestion_service.errors import errors_as_status
+from suggestion_service.generated import api_pb2 as pb
+from suggestion_service.requests import decoded, parse
+
+MAX_COUNT = 100_000  # suggestions in one call: a mistaken number must not fill the memory
+
+Create = Callable[[ExperimentSpec], Algorithm]
+
+
+def create_listed(spec: ExperimentSpec) -> Algorithm:
+    """The algorithm that ``spec`` names, if the algorithm table lists it.
+
+    A name of the form ``package.module:Class`` would let a caller load any code by the network, so it is unknown here.
+    """
+    if spec.algorithm.name not in ALGORITHMS:
+        raise UnknownNameError("algorithm", spec.algorithm.name, ALGORITHMS)
+    return create_algorithm(spec)
+
+
+class _Built(NamedTuple):
+    """An algorithm, and the lock that keeps its caches to one call at a time."""
+
+    spec: ExperimentSpec
+    algorithm: Algorithm
+    lock: threading.Lock
+
+
+class SuggestionServicer:
+    """Answers the calls of ``api.v1.beta1.Suggestion``. Requests come as bytes, so that a malformed one is answered
+    like any other bad argument."""
+
+    def __init__(self, create: Create = create_listed) -> None:
+        """``create`` builds an algorithm and raises SpecError where that cannot be."""
+        self._create = create
+        self._built = lru_cache(maxsize=64)(self._build)
+
+    def ValidateAlgorithmSettings(self, data: bytes, context: Any) -> pb.ValidateAlgorithmSettingsReply:
+        """Empty reply if the algorithm can be built. Katib's controller takes only INVALID_ARGUMENT for a refusal."""
+        with errors_as_status(context, refusal=grpc.StatusCode.INVALID_ARGUMENT):
+            experiment = parse(pb.ValidateAlgorithmSettingsRequest, data).experiment
+            foreign.take_memory(experiment)
+            self._built(experiment.SerializeToString(deterministic=True))
+        return pb.ValidateAlgorithmSettingsReply()
+
+    def GetSuggestions(self, data: bytes, context: Any) -> pb.GetSuggestionsReply:
+        """The algorithm's answer to the history in the request."""
+        with errors_as_status(context):
+            request = parse(pb.GetSuggestionsRequest, data)
+            if not 0 <= request.current_request_number <= MAX_COUNT:
+                raise SpecError(
+                    f"current_request_number: got {request.current_request_number}, expected 0 to {MAX_COUNT}"
+                )
+            if request.experiment.HasField("record"):
+                return self._answer_own(request)
+            return self._answer_katib(request)
+
+    def _answer_own(self, request: pb.GetSuggestionsRequest) -> pb.GetSuggestionsReply:
+        built = self._built(request.experiment.SerializeToString(deterministic=True))
+        space, objective = built.spec.space, built.spec.objective
+        history = decoded(lambda: trials.decode_history(request.trials, space, objective))
+        with built.lock:
+            proposal = built.algorithm.suggest(history, request.current_request_number)
+        return encode_proposal(proposal, built.spec)
+
+    def _answer_katib(self, request: pb.GetSuggestionsRequest) -> pb.GetSuggestionsReply:
+        memory = foreign.take_memory(request.experiment)
+        built = self._built(request.experiment.SerializeToString(deterministic=True))
+        space, objective = built.spec.space, built.spec.objective
+        history = decoded(lambda: foreign.decode_history(request, space, objective, memory))
+        first = history.next_number
+        with built.lock:
+            proposal = built.algorithm.suggest(history, request.current_request_number)
+        reply = encode_proposal(proposal, built.spec)
+        for_katib(reply, built.spec, first, foreign.remember(memory, first, proposal.suggestions))
+        return reply
+
+    def _build(self, experiment: bytes) -> _Built:
+        spec = decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))
+        return _Built(spec, self._create(spec), threading.Lock())
