@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from katib.core.errors import SpecError
 from katib.core.experiment import (
@@ -12,16 +12,18 @@ from katib.core.experiment import (
     CollectorSpec,
     Component,
     ExperimentSpec,
+    Limits,
     ResumePolicy,
+    RetryPolicy,
     TemplateParameter,
     TrialTemplate,
 )
-from katib.core.objective import Direction, Objective, Strategy
-from katib.core.parameters import Choice, Integer, Ordinal, Parameter, Real
-from katib.core.priors import Distribution
-from katib.core.space import SearchSpace
-from katib.core.trial import Key
-from katib.resources.documents import Experiment, FeasibleSpace, ParameterSpec, TrialTemplateSpec
+from katib.core.objective import Direction, Objective, Strategy, Target
+from katib.core.trial import FailureClass, Key
+from katib.resources.convert_search import read_search
+from katib.resources.documents import Experiment, TrialTemplateSpec
+from katib.resources.durations import parse_duration
+from katib.resources.extensions import RetryPolicySpec
 from katib.resources.shared_types import (
     AlgorithmSpec,
     CollectorKind,
@@ -30,14 +32,18 @@ from katib.resources.shared_types import (
     ObjectiveSpec,
     SourceSpec,
 )
-from katib.resources.validation_space import parse_number
 
-T = TypeVar("T")
+#: Fields of ``retryPolicy``, by their names in the model, and the class of failures that each one speaks of.
+RETRY_FIELDS: Mapping[str, FailureClass] = {
+    "user_error": FailureClass.USER_ERROR,
+    "out_of_memory": FailureClass.OUT_OF_MEMORY,
+    "lost": FailureClass.LOST,
+    "time_out": FailureClass.TIME_OUT,
+    "infrastructure": FailureClass.INFRASTRUCTURE,
+}
 
 
-def to_spec(
-    experiment: Experiment, *, template: Mapping[str, Any] | None = None, seed: int | None = None
-) -> ExperimentSpec:
+def to_spec(experiment: Experiment, *, template: Mapping[str, Any] | None = None) -> ExperimentSpec:
     """The core spec of ``experiment``, which has passed ``fill_defaults`` and ``validate``.
 
     template: the job where it comes from a ConfigMap. Raises SpecError, with YAML paths, on what core itself refuses.
@@ -46,10 +52,13 @@ def to_spec(
     assert spec.objective is not None
     assert spec.algorithm is not None
     assert spec.trial_template is not None
+    search = read_search(spec)
+    if search.problems:
+        raise SpecError(search.problems)
     return ExperimentSpec(
         key=Key(metadata.namespace or "default", metadata.name or ""),
-        space=_at("spec.parameters", lambda: SearchSpace(tuple(_parameters(spec.parameters or ())))),
-        objective=_objective(spec.objective),
+        space=search.space,
+        objective=replace(_objective(spec.objective), constraints=search.outcomes, repeats=spec.repeats or 1),
         algorithm=_component(spec.algorithm),
         budget=Budget(spec.parallel_trial_count or 1, spec.max_trial_count, spec.max_failed_trial_count),
         stopper=_component(spec.early_stopping) if spec.early_stopping else None,
@@ -58,41 +67,26 @@ def to_spec(
         nas=spec.nas_config.tree() if spec.nas_config else None,
         resume_policy=ResumePolicy(spec.resume_policy or "Never"),
         labels=metadata.labels or {},
-        seed=seed,
+        seed=spec.seed,
+        initial=search.initial,
+        limits=Limits(*map(_seconds, (spec.max_duration, spec.max_trial_duration, spec.no_metric_timeout))),
+        retry=_retry(spec.retry_policy) if spec.retry_policy else RetryPolicy(),
     )
 
 
-def _at(path: str, build: Callable[[], T]) -> T:
-    try:
-        return build()
-    except SpecError as error:
-        raise error.within(path) from None
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
 
 
-def _parameters(parameters: Sequence[ParameterSpec]) -> list[Parameter]:
-    return [_at(f"[{index}]", partial(_parameter, each)) for index, each in enumerate(parameters)]
-
-
-def _parameter(parameter: ParameterSpec) -> Parameter:
-    name, space = parameter.name or "", parameter.feasible_space or FeasibleSpace()
-    texts = tuple(space.values or ())
-    if parameter.parameter_type == "categorical":
-        return Choice(name, texts)
-    if parameter.parameter_type == "discrete":
-        return Ordinal(name, tuple(_number(text) for text in texts), texts)
-    distribution = Distribution(space.distribution or "uniform")
-    low, high = _number(space.min or ""), _number(space.max or "")
-    step = _number(space.step) if space.step else None
-    if parameter.parameter_type == "int":
-        return Integer(name, int(low), int(high), distribution, 1 if step is None else int(step))
-    return Real(name, float(low), float(high), distribution, step)
-
-
-def _number(text: str) -> float | int:
-    number = parse_number(text)
-    if number is None:
-        raise SpecError(f"got {text!r}, expected a number")
-    return number
+def _retry(policy: RetryPolicySpec) -> RetryPolicy:
+    """The default where the user says nothing of a class of failures."""
+    given = {failure: getattr(policy, name) for name, failure in RETRY_FIELDS.items()}
+    default = RetryPolicy()
+    return RetryPolicy(
+        limits={**default.limits, **{failure: count for failure, count in given.items() if count is not None}},
+        backoff=parse_duration(policy.backoff or "") or default.backoff,
+        max_backoff=parse_duration(policy.max_backoff or "") or default.max_backoff,
+    )
 
 
 def _objective(objective: ObjectiveSpec) -> Objective:
@@ -103,6 +97,10 @@ def _objective(objective: ObjectiveSpec) -> Objective:
         goal=objective.goal,
         additional=tuple(objective.additional_metric_names or ()),
         strategies=strategies,
+        others=tuple(
+            Target(each.objective_metric_name or "", Direction(each.type or ""), each.goal)
+            for each in (objective.objectives or ())[1:]
+        ),
     )
 
 

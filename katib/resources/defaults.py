@@ -36,6 +36,7 @@ def fill_defaults(experiment: Experiment) -> Experiment:
     spec = filled.spec
     _fill_counts(spec)
     if spec.objective is not None:
+        _fill_targets(spec.objective)
         _fill_strategies(spec.objective)
     if spec.trial_template is not None:
         _fill_template(spec.trial_template)
@@ -54,14 +55,25 @@ def _fill_counts(spec: ExperimentSpec) -> None:
     spec.resume_policy = spec.resume_policy or "Never"
 
 
+def _fill_targets(objective: ObjectiveSpec) -> None:
+    """Of several objectives the first is the one that clients of Katib see."""
+    first = next(iter(objective.objectives or ()), None)
+    if first is not None:
+        objective.type = objective.type or first.type
+        objective.objective_metric_name = objective.objective_metric_name or first.objective_metric_name
+        objective.goal = first.goal if objective.goal is None else objective.goal
+
+
 def _fill_strategies(objective: ObjectiveSpec) -> None:
     """One strategy for each metric; the additional ones follow the objective's type too."""
     strategies = list(objective.metric_strategies or ())
     given = {strategy.name for strategy in strategies}
-    default = _STRATEGY_OF_TYPE.get(objective.type or "", "latest")
-    for metric in (objective.objective_metric_name, *(objective.additional_metric_names or ())):
+    metrics = (objective.objective_metric_name, *(objective.additional_metric_names or ()))
+    types: dict[str | None, str | None] = dict.fromkeys(metrics, objective.type)
+    types |= {target.objective_metric_name: target.type for target in objective.objectives or ()}
+    for metric, type_ in types.items():
         if metric and metric not in given:
-            strategies.append(NamedValue(name=metric, value=default))
+            strategies.append(NamedValue(name=metric, value=_STRATEGY_OF_TYPE.get(type_ or "", "latest")))
     objective.metric_strategies = strategies or None
 
 

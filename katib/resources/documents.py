@@ -7,6 +7,7 @@ from pydantic import Field
 
 from katib.core.experiment import ResumePolicy
 from katib.core.priors import Distribution
+from katib.resources.extensions import ParameterCondition, RetryPolicySpec
 from katib.resources.shared_types import (
     AlgorithmSpec,
     Int32,
@@ -50,6 +51,8 @@ class ParameterSpec(Model):
         allowed=("double", "int", "discrete", "categorical"),
     )
     feasible_space: FeasibleSpace | None = about("The values that it may have")
+    default: Text | None = about("Value to try first, in a trial of all defaults. Beyond Katib")
+    condition: ParameterCondition | None = about("When the parameter takes part; always unless given. Beyond Katib")
 
 
 class GraphConfig(Model):
@@ -146,6 +149,25 @@ class ExperimentSpec(Model):
         "(LongRunning) or started again (FromVolume)",
         allowed=tuple(ResumePolicy),
         default=ResumePolicy.NEVER.value,
+    )
+    constraints: list[Text] | None = about(
+        "Expressions that must hold, of parameters (checked before a trial is started) or metrics (a trial that breaks "
+        "one is no solution): lr * batch <= 1, `hidden-units` in (32, 64), latency < 50. Beyond Katib"
+    )
+    initial_trials: list[dict[str, Text]] | None = about(
+        "Points to try first, each a mapping from parameters to values; what one leaves out has its default, else the "
+        "middle of its range. Beyond Katib"
+    )
+    max_duration: Text | None = about(
+        "The experiment ends with success when it has run so long, pauses not counted: 90s, 1h30m. Beyond Katib"
+    )
+    max_trial_duration: Text | None = about("An attempt of a trial that runs longer is ended: TimeOut. Beyond Katib")
+    no_metric_timeout: Text | None = about("A trial that reports no metric for so long is ended: TimeOut. Beyond Katib")
+    retry_policy: RetryPolicySpec | None = about("Which failures of a trial are tried again. Beyond Katib")
+    seed: int | None = about("Seed of all random numbers; drawn at creation and kept unless given. Beyond Katib")
+    repeats: Int32 | None = about(
+        "Trials that run with the same parameters, whose mean is what counts: for noisy objectives. Beyond Katib",
+        default=1,
     )
 
 

@@ -112,8 +112,16 @@ class EarlyStoppingRule(Model):
     start_step: Int32 | None = about("Number of reports before the first comparison")
 
 
+class TargetSpec(Model):
+    """One of several metrics to optimise."""
+
+    type: Text | None = about("Whether small or large values of the metric are good", allowed=tuple(Direction))
+    goal: float | None = about("Value that is good enough; the experiment ends when one trial reaches every goal given")
+    objective_metric_name: Text | None = about("The metric, as trials report it")
+
+
 class ObjectiveSpec(Model):
-    """The metric to optimise. type: minimize or maximize."""
+    """The metric to optimise, or several. type: minimize or maximize."""
 
     type: Text | None = about("Whether small or large values of the metric are good", allowed=tuple(Direction))
     goal: float | None = about(
@@ -124,6 +132,10 @@ class ObjectiveSpec(Model):
     metric_strategies: list[NamedValue] | None = about(
         "Which value of a metric's curve stands for the trial, by name of the metric: min, max or latest; "
         "where not given, min to minimize and max to maximize"
+    )
+    objectives: list[TargetSpec] | None = about(
+        "Several metrics to optimise together, the first of them also named by type, goal and objectiveMetricName. "
+        "Beyond Katib"
     )
 
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from katib.core.experiment import Budget, CollectorSpec, Component, Experiment, ExperimentSpec
-from katib.core.objective import Objective
-from katib.core.space import Choice, Integer, Ordinal, Parameter, Real
+from pydantic.alias_generators import to_camel
+
+from katib.core.experiment import Budget, CollectorSpec, Component, Experiment, ExperimentSpec, RetryPolicy
+from katib.core.objective import Objective, Target
+from katib.core.space import Choice, Integer, Ordinal, Parameter, Real, SearchSpace
+from katib.resources.convert import RETRY_FIELDS
+from katib.resources.durations import duration_text
 
 Tree = dict[str, Any]
 
@@ -32,12 +36,40 @@ def _spec(spec: ExperimentSpec) -> Tree:
     if spec.nas is not None:
         tree["nasConfig"] = dict(spec.nas)
     else:
-        tree["parameters"] = [_parameter(parameter) for parameter in spec.space]
+        tree["parameters"] = [
+            {**_parameter(parameter), **_condition(parameter, spec.space)} for parameter in spec.space
+        ]
     if spec.stopper is not None:
         tree["earlyStopping"] = _component(spec.stopper)
     if spec.template.document:
         tree["trialTemplate"] = _template(spec)
+    return {**tree, **_extensions(spec)}
+
+
+def _extensions(spec: ExperimentSpec) -> Tree:
+    """What goes beyond Katib's fields; what says nothing is left out."""
+    names = ("maxDuration", "maxTrialDuration", "noMetricTimeout")
+    times = (spec.limits.experiment, spec.limits.trial, spec.limits.silence)
+    constraints = (*spec.space.constraints, *spec.objective.constraints)
+    tree: Tree = {name: duration_text(time) for name, time in zip(names, times, strict=True) if time is not None}
+    if constraints:
+        tree["constraints"] = [constraint.text for constraint in constraints]
+    if spec.initial:
+        tree["initialTrials"] = [
+            {name: spec.space[name].format(value) for name, value in point.items()} for point in spec.initial
+        ]
+    if spec.retry != RetryPolicy():
+        tree["retryPolicy"] = _retry(spec.retry)
+    if spec.seed is not None:
+        tree["seed"] = spec.seed
+    if spec.objective.repeats > 1:
+        tree["repeats"] = spec.objective.repeats
     return tree
+
+
+def _retry(policy: RetryPolicy) -> Tree:
+    counts = {to_camel(name): policy.limits.get(failure, 0) for name, failure in RETRY_FIELDS.items()}
+    return {**counts, "backoff": duration_text(policy.backoff), "maxBackoff": duration_text(policy.max_backoff)}
 
 
 def _budget(budget: Budget) -> Tree:
@@ -55,8 +87,15 @@ def _objective(objective: Objective) -> Tree:
         tree["goal"] = objective.goal
     if objective.additional:
         tree["additionalMetricNames"] = list(objective.additional)
+    if objective.others:
+        tree["objectives"] = [_target(target) for target in objective.targets]
     strategies = {metric: objective.strategy(metric).value for metric in objective.metrics}
     return {**tree, "metricStrategies": named_values(strategies)}
+
+
+def _target(target: Target) -> Tree:
+    goal = {} if target.goal is None else {"goal": target.goal}
+    return {"type": target.direction.value, "objectiveMetricName": target.metric, **goal}
 
 
 def _component(component: Component) -> Tree:
@@ -91,7 +130,18 @@ def _parameter(parameter: Parameter) -> Tree:
         if parameter.step is not None and (isinstance(parameter, Real) or parameter.step != 1):
             space["step"] = f"{parameter.step:.17g}"
         space["distribution"] = parameter.distribution.value
-    return {"name": parameter.name, "parameterType": kinds[type(parameter)], "feasibleSpace": space}
+    tree: Tree = {"name": parameter.name, "parameterType": kinds[type(parameter)], "feasibleSpace": space}
+    if parameter.default is not None:
+        tree["default"] = parameter.format(parameter.default)
+    return tree
+
+
+def _condition(parameter: Parameter, space: SearchSpace) -> Tree:
+    condition = parameter.condition
+    if condition is None:
+        return {}
+    values = [space[condition.parent].format(value) for value in condition.values]
+    return {"condition": {"parent": condition.parent, "values": values}}
 
 
 def _template(spec: ExperimentSpec) -> Tree:

@@ -6,12 +6,16 @@ a value, whatever it holds, stays inside of the one text that names it: it can n
 Every result is text, as what it stands in was, with one exception: a field of ``INTEGER_FIELDS`` whose whole text is
 one placeholder becomes an integer if the value is one (``parallelism: ${trialParameters.workers}``), since Kubernetes
 takes no text there.
+
+A conditional parameter that takes no part in a trial has no value. An argument that names it is left out, with the flag
+before it if the argument is nothing but the placeholder; so is an environment variable. Within a longer text, such as a
+shell script, nothing stands in its place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from katib.core.errors import Problem, SpecError, join_path, nearest_hint
@@ -34,6 +38,7 @@ _PLACEHOLDER = re.compile(r"\$\{trialParameters\.([^{}]*)\}")
 _META_REFERENCE = re.compile(r"\$\{trialSpec\.(.+)\}", re.DOTALL)
 _META_ITEM = re.compile(r"(Labels|Annotations)\[(.*)\]", re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
+_SPACE = re.compile(r"\s")
 
 _TEMPLATE = "spec.trialTemplate"
 
@@ -79,7 +84,11 @@ def render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
     document = spec.template.document
     if not document:
         return {}
-    rendered: dict[str, Any] = _substitute(document, _values(spec, trial), f"{_TEMPLATE}.trialSpec")
+    values = _values(spec, trial)
+    inactive = {name for name, text in values.items() if text is None}
+    present = _without(document, inactive) if inactive else document
+    texts = {name: text or "" for name, text in values.items()}
+    rendered: dict[str, Any] = _substitute(present, texts, f"{_TEMPLATE}.trialSpec")
     metadata = rendered.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise SpecError([Problem(f"{_TEMPLATE}.trialSpec.metadata", f"got {metadata!r}, expected an object")])
@@ -96,9 +105,9 @@ def value_text(space: SearchSpace, name: str, value: Value) -> str:
     return space[name].format(value) if name in space else str(value)
 
 
-def _values(spec: ExperimentSpec, trial: Trial) -> dict[str, str]:
-    """The text of each trial parameter."""
-    values: dict[str, str] = {}
+def _values(spec: ExperimentSpec, trial: Trial) -> dict[str, str | None]:
+    """The text of each trial parameter, None for one that takes no part in this trial."""
+    values: dict[str, str | None] = {}
     for index, parameter in enumerate(spec.template.parameters):
         try:
             values[parameter.name] = _value(spec, trial, parameter.reference)
@@ -107,16 +116,41 @@ def _values(spec: ExperimentSpec, trial: Trial) -> dict[str, str]:
     return values
 
 
-def _value(spec: ExperimentSpec, trial: Trial, reference: str) -> str:
+def _value(spec: ExperimentSpec, trial: Trial, reference: str) -> str | None:
     meta = meta_reference(reference)
     if meta is not None:
         return meta_value(meta, spec.template.document, name=trial.name, namespace=spec.key.namespace)
     if reference in trial.parameters:
         return value_text(spec.space, reference, trial.parameters[reference])
     if reference in spec.space and spec.space[reference].condition:
-        return ""  # a parameter that takes no part in this trial
+        return None
     hint = nearest_hint(reference, list(trial.parameters))
     raise SpecError([Problem("", f"trial {trial.name!r} has no parameter {reference!r}{hint}")])
+
+
+def _without(node: Any, inactive: Set[str]) -> Any:
+    """A copy of ``node`` whose lists lack the items that stand for inactive parameters."""
+    if isinstance(node, Mapping):
+        return {key: _without(item, inactive) for key, item in node.items()}
+    if not isinstance(node, list | tuple):
+        return node
+    kept: list[Any] = []
+    for item in node:
+        if not _stands_for(item, inactive):
+            kept.append(_without(item, inactive))
+        elif isinstance(item, str) and _PLACEHOLDER.fullmatch(item) and kept and _is_flag(kept[-1]):
+            kept.pop()
+    return kept
+
+
+def _stands_for(item: Any, inactive: Set[str]) -> bool:
+    """Whether a list's item is an argument, or an environment variable, that is there for an inactive parameter."""
+    text = item.get("value") if isinstance(item, Mapping) and item.keys() == {"name", "value"} else item
+    return isinstance(text, str) and not _SPACE.search(text) and not inactive.isdisjoint(_PLACEHOLDER.findall(text))
+
+
+def _is_flag(item: Any) -> bool:
+    return isinstance(item, str) and item.startswith("-") and "=" not in item
 
 
 def _substitute(node: Any, values: Mapping[str, str], path: str, parent: str = "") -> Any:

@@ -15,11 +15,13 @@ from typing import Any
 from katib.core.errors import Problem, SpecError, nearest_hint
 from katib.core.experiment import ResumePolicy
 from katib.core.objective import Direction, Strategy
+from katib.resources.convert_search import read_search
 from katib.resources.documents import API_VERSION, Experiment, ExperimentSpec
 from katib.resources.python_function import is_python_function
 from katib.resources.scalars import show
 from katib.resources.shared_types import AlgorithmSpec, MetricsCollectorSpec, ObjectiveSpec
 from katib.resources.validation_collector import collector_problems
+from katib.resources.validation_limits import limit_problems
 from katib.resources.validation_space import LISTED, MAX_HINTS, choose_hint, space_problems
 from katib.resources.validation_template import template_problems
 
@@ -60,9 +62,16 @@ def find_problems(experiment: Experiment, known: Known, template: Mapping[str, A
         *(_component(spec.early_stopping, "spec.earlyStopping", known.stoppers) if spec.early_stopping else ()),
         *_resume_policy(spec),
         *template_problems(spec, template if template is not None else inline),
-        *space_problems(spec),
+        *_search(spec),
+        *limit_problems(spec),
         *collector_problems(spec.metrics_collector_spec or MetricsCollectorSpec()),
     ]
+
+
+def _search(spec: ExperimentSpec) -> list[Problem]:
+    """Problems of the search space; those that need typed values only once the parameters themselves are right."""
+    problems = list(space_problems(spec))
+    return problems or read_search(spec).problems
 
 
 def find_warnings(experiment: Experiment) -> list[Problem]:
@@ -166,7 +175,33 @@ def _objective(objective: ObjectiveSpec | None) -> Iterator[Problem]:
             expected = "a metric that is neither the objective nor listed before"
             yield Problem(f"{path}.additionalMetricNames[{index}]", f"got {show(name)}, expected {expected}")
         metrics[name] = None
-    yield from _strategies(objective, metrics)
+    yield from _targets(objective, metrics)
+    targets = {target.objective_metric_name or "": None for target in objective.objectives or ()}
+    yield from _strategies(objective, metrics | targets)
+
+
+def _targets(objective: ObjectiveSpec, listed: Collection[str]) -> Iterator[Problem]:
+    """Rules of several objectives: each a metric of its own, the first the one that Katib's fields name."""
+    path, seen = "spec.objective.objectives", set[str]()
+    if objective.objectives is not None and len(objective.objectives) < 2:
+        yield Problem(path, f"got {len(objective.objectives)}, expected two or more; one alone needs no list")
+    for index, target in enumerate(objective.objectives or ()):
+        place, name = f"{path}[{index}]", target.objective_metric_name
+        if target.type not in tuple(Direction):
+            yield Problem(f"{place}.type", choose_hint(target.type, tuple(Direction)))
+        if target.goal is not None and not math.isfinite(target.goal):
+            yield Problem(f"{place}.goal", f"got {show(target.goal)}, expected a finite number")
+        if not name or name in seen or (index and name in listed):
+            yield Problem(f"{place}.objectiveMetricName", f"got {show(name)}, expected a metric that is named once")
+        seen.add(name or "")
+    first = next(iter(objective.objectives or ()), None)
+    if first is None:
+        return
+    for field, shown in (("type", "type"), ("objective_metric_name", "objectiveMetricName"), ("goal", "goal")):
+        own, theirs = getattr(objective, field), getattr(first, field)
+        if own != theirs and not (field == "goal" and theirs is None):
+            expected = f"{show(theirs)} as in the first of objectives, or nothing"
+            yield Problem(f"spec.objective.{shown}", f"got {show(own)}, expected {expected}")
 
 
 def _strategies(objective: ObjectiveSpec, metrics: Collection[str]) -> Iterator[Problem]:

@@ -272,6 +272,8 @@ class _Reader:
         near = lines[number] if number < len(lines) else ""
         if "\t" in near[: len(near) - len(near.lstrip())]:
             said = f"{said} (YAML is indented by spaces, not by tabs)"
+        if "nesting depth" in said:  # newer parsers have a limit of their own, which may strike first
+            said = f"nested more than {MAX_DEPTH} levels deep"
         message = f"not valid YAML: {said}, at {show(near.strip())}"
         return SpecError([Problem(self._path, message, number + 1)], source=self._source)
 

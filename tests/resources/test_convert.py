@@ -38,8 +38,9 @@ def test_what_the_document_says() -> None:
         "spec.resumePolicy": "LongRunning",
         "spec.trialTemplate.retain": True,
         "spec.trialTemplate.primaryPodLabels": {"role": "main"},
+        "spec.seed": 7,
     }
-    spec = spec_of(edits, seed=7)
+    spec = spec_of(edits)
     assert spec.key == Key("team-a", "digits")
     assert spec.labels == {"team": "vision"}
     assert spec.objective == Objective(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from katib.core.constraints import Constraint
 from katib.core.experiment import (
     Budget,
     CollectorSpec,
@@ -14,14 +15,16 @@ from katib.core.experiment import (
     Experiment,
     ExperimentSpec,
     ExperimentStatus,
+    Limits,
     ResumePolicy,
+    RetryPolicy,
     TemplateParameter,
     TrialTemplate,
     Verdict,
 )
-from katib.core.objective import Direction, MetricSummary, Objective, Strategy
+from katib.core.objective import Direction, MetricSummary, Objective, Strategy, Target
 from katib.core.priors import Distribution
-from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
+from katib.core.space import Choice, Condition, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Trial, TrialState
 from katib.resources import documents, trial_documents
 from katib.resources.convert import to_spec
@@ -422,6 +425,7 @@ def test_lists_and_names():
     assert resource_name("Experiment", "tune") == "experiment.kubeflow.org/tune"
 
 
+REST_OF_CLASSES = [failure for failure in FailureClass if failure is not FailureClass.OUT_OF_MEMORY]
 SPECS = [
     pytest.param(SPEC, id="job"),
     pytest.param(
@@ -455,6 +459,31 @@ SPECS = [
     ),
     pytest.param(
         replace(SPEC, collector=CollectorSpec("PrometheusMetric", options={"httpGet": {"port": 80}})), id="prometheus"
+    ),
+    pytest.param(
+        replace(
+            SPEC,
+            space=SearchSpace(
+                (
+                    Ordinal("batch", (16, 32), ("16", "32"), default=32),
+                    Real("m", 0.0, 1.0, condition=Condition("batch", (32,))),
+                ),
+                constraints=(Constraint("m < 0.9"),),
+            ),
+            objective=Objective(
+                "acc",
+                Direction.MAXIMIZE,
+                0.9,
+                strategies={"acc": Strategy.MAX, "ms": Strategy.LATEST},
+                others=(Target("ms", goal=9.0),),
+                constraints=(Constraint("ms < 50 and m < 0.95"),),
+                repeats=2,
+            ),
+            initial=({"batch": 32, "m": 0.5}, {"batch": 16}),
+            limits=Limits(5400.0, 90.0, 0.25),
+            retry=RetryPolicy({FailureClass.OUT_OF_MEMORY: 1, **dict.fromkeys(REST_OF_CLASSES, 0)}, 10.0, 60.0),
+        ),
+        id="beyond-katib",
     ),
     pytest.param(replace(SPEC, space=SearchSpace(), nas={"graphConfig": {"numLayers": 2}}), id="nas"),
 ]
