@@ -111,10 +111,12 @@ def may_restart(experiment: Experiment) -> bool:
 
 def describe_end(verdict: Verdict, experiment: Experiment, tally: Tally) -> str:
     """One sentence for people on why the experiment ended."""
-    objective, budget = experiment.spec.objective, experiment.budget
+    budget, limits = experiment.budget, experiment.spec.limits
+    goals = [f"{t.metric}, {t.goal:g}," for t in experiment.spec.objective.targets if t.goal is not None]
     return {
-        Verdict.GOAL_REACHED: f"the goal of {objective.metric}, {objective.goal}, is reached",
+        Verdict.GOAL_REACHED: f"the goal of {' and of '.join(goals)} is reached",
         Verdict.MAX_TRIALS_REACHED: f"all {budget.max_trials} trials are done",
+        Verdict.MAX_DURATION_REACHED: f"it ran for {limits.experiment or 0:g} s, which is its maxDuration",
         Verdict.SEARCH_EXHAUSTED: f"the search is exhausted after {tally.completed} trials",
         Verdict.FAILED: tally.error or f"{tally.failed} trials failed, {budget.max_failed} are allowed",
     }[verdict]
