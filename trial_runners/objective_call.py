@@ -27,11 +27,11 @@ _MESSAGE_CHARACTERS = 4000
 class Surroundings(NamedTuple):
     """What an objective finds around it. environment: variables; a checkpoint folder that they name is made.
 
-    parent_checkpoint: folder whose content that one starts with. log: file that takes the output. Empty for none.
+    inherited: checkpoint folder whose content that one starts with. log: file that takes the output. Empty for none.
     """
 
     environment: Mapping[str, str]
-    parent_checkpoint: str = ""
+    inherited: str = ""
     log: str = ""
 
 
@@ -85,8 +85,8 @@ def surrounded(surroundings: Surroundings) -> Iterator[None]:
         yield
         return
     checkpoint = surroundings.environment.get(CHECKPOINT_DIR)
-    if checkpoint and os.path.isdir(surroundings.parent_checkpoint) and not os.path.exists(checkpoint):
-        shutil.copytree(surroundings.parent_checkpoint, checkpoint, symlinks=True)
+    if checkpoint and os.path.isdir(surroundings.inherited) and not os.path.exists(checkpoint):
+        shutil.copytree(surroundings.inherited, checkpoint, symlinks=True)
     elif checkpoint:
         os.makedirs(checkpoint, exist_ok=True)
     before = {name: os.environ.get(name) for name in surroundings.environment}

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from katib.core.trial import Attempt, AttemptId
-from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.attempt_folder import AttemptFolder, inheritance
 from trial_runners.objective_call import CHECKPOINT_DIR, Surroundings
 
 
@@ -26,8 +26,11 @@ def surroundings_of(attempt: Attempt, root: Path | None) -> Surroundings:
         "KATIB_ATTEMPT": str(attempt.id.attempt),
         CHECKPOINT_DIR: str(folder.checkpoint),
     }
-    parent = str(AttemptFolder.of(root, attempt.parent).checkpoint) if attempt.parent else ""
-    return Surroundings(environment, parent, str(folder.log))
+    inherited = inheritance(root, attempt)
+    if inherited.note:
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.log.write_text(inherited.note + "\n", encoding="utf-8")
+    return Surroundings(environment, str(inherited.checkpoint or ""), str(folder.log))
 
 
 def remove(id: AttemptId, root: Path | None, *, everything: bool) -> None:

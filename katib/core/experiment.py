@@ -121,6 +121,12 @@ class ExperimentSpec:
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
 
+    @property
+    def checkpoint_path(self) -> str:
+        """Where a trial's command finds its checkpoint folder: Katib's setting ``suggestion_trial_dir``, which Katib
+        heeds for any algorithm. Empty if the experiment names no such place."""
+        return self.algorithm.settings.get("suggestion_trial_dir", "")
+
 
 class Desired(StrEnum):
     """What any process may ask of an experiment; its owner sees it within a second."""

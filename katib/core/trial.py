@@ -139,6 +139,7 @@ class Attempt:
     run: the rendered job (a Kubernetes manifest as a tree), empty for Python objectives.
     primary_container: name of the container in ``run`` that trains. parent: the attempt whose checkpoint to copy.
     metrics_path: file or folder that the trial writes metrics to, empty if they come by standard output.
+    checkpoint_path: folder that the trial knows its checkpoint by, beside $KATIB_CHECKPOINT_DIR; empty for none.
     """
 
     id: AttemptId
@@ -150,3 +151,4 @@ class Attempt:
     labels: Mapping[str, str] = field(default_factory=dict)
     metrics_path: str = ""
     retain: bool = False
+    checkpoint_path: str = ""

@@ -241,6 +241,7 @@ class Controller:
             labels=trial.labels,
             metrics_path=spec.collector.path,
             retain=spec.template.retain,
+            checkpoint_path=spec.checkpoint_path,
         )
 
     def _stop_marked(self, session: Session) -> None:

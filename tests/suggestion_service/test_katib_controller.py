@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from algorithms.population_based_training import GENERATION, MEMBER, PARENT
 from suggestion_service.codec.experiment import decode_experiment
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.suggestions import create_listed
@@ -146,6 +147,46 @@ def test_hyperband_climbs_its_rungs_under_a_katib_controller(controller, fates, 
     good = [parameters_of(trial)["lr"] for trial in rungs[0] if trial.status.condition == Condition.SUCCEEDED]
     assert {p["lr"] for p in values[1]} == set(sorted(good, key=lambda lr: abs(lr - 0.3))[:3])
     assert len(set(places.values())) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("fates", "seed"),
+    [
+        pytest.param((Condition.SUCCEEDED,), 4, id="all-succeed"),
+        pytest.param(FAILING, 5, id="some-fail-or-have-no-metric"),
+        pytest.param((*FAILING, Condition.KILLED), 6, id="some-are-killed"),
+    ],
+)
+def test_a_population_trains_under_a_katib_controller(controller, fates, seed):
+    """Members, generations and parents are known by what the controller keeps for us."""
+    experiment = experiment_of("pbt", maximum=80, n_population="6", truncation_threshold="0.3")
+    katib = controller(experiment, seed, fates=fates)
+    while len(katib.trials) < 60:
+        assert katib.reconcile(3)
+
+    losses = {name: float(t.status.observation.metrics[0].value) for name, t in katib.trials.items() if has_value(t)}
+    latest, exploits = {}, 0
+    for name, trial in sorted(katib.trials.items()):
+        labels, parameters = katib.labels[name], parameters_of(trial)
+        member, parent = labels[MEMBER], labels.get(PARENT)
+        if parent is None:
+            assert labels[GENERATION] == "0"
+        else:
+            assert int(labels[GENERATION]) == int(katib.labels[parent][GENERATION]) + 1
+            own = katib.labels[parent][MEMBER] == member and parent == latest[member]
+            assert (parameters == parameters_of(katib.trials[parent])) == own
+            exploits += not own
+            if latest[member] in losses:
+                assert own or losses[parent] < losses[latest[member]]
+            else:
+                assert not own
+        latest[member] = name
+    assert exploits > 8
+    assert set(latest) == {str(member) for member in range(6)}
+
+
+def has_value(trial):
+    return trial.status.condition == Condition.SUCCEEDED
 
 
 def test_an_unchanged_request_has_an_unchanged_answer(controller):

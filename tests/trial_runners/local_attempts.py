@@ -42,8 +42,8 @@ def job(
 
 def command(argv: Sequence[str], *, id: AttemptId | None = None, metrics_path: str = "", **rest: Any) -> Attempt:
     """An attempt that runs ``argv``."""
-    parent = rest.pop("parent", None)
-    return Attempt(id or attempt_id(), 0, {}, job(argv, **rest), "main", parent=parent, metrics_path=metrics_path)
+    given = {name: rest.pop(name) for name in ("parent", "checkpoint_path") if name in rest}
+    return Attempt(id or attempt_id(), 0, {}, job(argv, **rest), "main", metrics_path=metrics_path, **given)
 
 
 def shell(script: str, **rest: Any) -> Attempt:

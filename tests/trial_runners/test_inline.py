@@ -254,6 +254,24 @@ def test_environment_lasts_as_long_as_the_call(tmp_path: Path) -> None:
     assert not [name for name in os.environ if name.startswith("KATIB_TRIAL")]
 
 
+def test_a_missing_checkpoint_is_told_in_the_log(tmp_path: Path) -> None:
+    runner = InlineRunner(perform, metric="loss", root=tmp_path)
+    parent, child = attempt_id("parent"), attempt_id("child")
+    runner.start(attempt(child, "checkpoint", text="cde", parent=parent))
+    assert follow(runner, child).measurements[0].value == 3
+    log = (tmp_path / "team/study/child/1/stdout.log").read_text()
+    assert log == "katib: trial parent has left no checkpoint to continue from\n"
+
+
+def test_a_retry_goes_on_from_the_last_attempt(tmp_path: Path) -> None:
+    runner = InlineRunner(perform, metric="loss", root=tmp_path)
+    first, again = attempt_id("one"), attempt_id("one", attempt=2)
+    runner.start(attempt(first, "checkpoint", text="ab"))
+    follow(runner, first)
+    runner.start(attempt(again, "checkpoint", text="cde"))
+    assert follow(runner, again).measurements[0].value == 5
+
+
 def test_a_child_continues_from_its_parents_checkpoint(tmp_path: Path) -> None:
     runner = InlineRunner(perform, metric="loss", root=tmp_path)
     parent, child = attempt_id("parent"), attempt_id("child")

@@ -355,11 +355,24 @@ class TestCheckpoints:
         again = run(runner, shell(self.write("three"), id=attempt_id("child", attempt=2), parent=parent.id))
         assert again.text() == b"one\ntwo\n"
 
-    def test_released_parent_gives_nothing(self, runner: LocalRunner) -> None:
+    def test_a_released_parent_gives_nothing_and_the_log_says_so(self, runner: LocalRunner) -> None:
         parent = shell(self.write("one"), id=attempt_id("parent"))
         run(runner, parent)
         runner.release(parent.id)
-        assert run(runner, shell(self.write("two"), id=attempt_id("child"), parent=parent.id)).text() == b""
+        child = run(runner, shell(self.write("two"), id=attempt_id("child"), parent=parent.id))
+        assert child.text() == b"katib: trial parent has left no checkpoint to continue from\n"
+
+    def test_a_parent_that_saved_nothing_is_as_good_as_none(self, runner: LocalRunner) -> None:
+        parent = shell("true", id=attempt_id("parent"))
+        run(runner, parent)
+        child = run(runner, shell(self.write("two"), id=attempt_id("child"), parent=parent.id))
+        assert child.text() == b"katib: trial parent has left no checkpoint to continue from\n"
+
+    def test_the_path_of_the_yaml_leads_to_the_folder(self, runner: LocalRunner, root: Path) -> None:
+        words = "echo one >/opt/ckpt/one; cat $FROM/one"
+        attempt = shell(words, checkpoint_path="/opt/ckpt/", env={"FROM": "/opt/ckpt"})
+        assert run(runner, attempt).text() == b"one\n"
+        assert (AttemptFolder.of(root, attempt.id).checkpoint / "one").read_text() == "one\n"
 
     def test_release_of_everything_ends_what_runs(self, runner: LocalRunner, root: Path) -> None:
         attempt = command(["sleep", "300"])

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from trial_runners.local.command import find_program, localize
+from katib.core.trial import Attempt
+from tests.contracts.runner_contract import attempt_id
+from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.local.command import find_program, localize, moves
 
-LOCAL = Path("/home/me/runs/metrics/mnist.log")
+FOLDER = AttemptFolder(Path("/home/me/runs"))
+LOCAL = FOLDER.metrics / "mnist.log"
+
+
+def moved(text: str, metrics: str = "", checkpoint: str = "") -> str:
+    attempt = Attempt(attempt_id(), 0, {}, metrics_path=metrics, checkpoint_path=checkpoint)
+    return localize(text, moves(attempt, FOLDER, LOCAL if metrics else None))
 
 
 @pytest.mark.parametrize(
@@ -28,13 +37,49 @@ LOCAL = Path("/home/me/runs/metrics/mnist.log")
     ],
 )
 def test_localize(text: str, expected: str) -> None:
-    assert localize(text, "/katib/mnist.log", LOCAL) == expected
+    assert moved(text, "/katib/mnist.log") == expected
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "metrics", "text", "expected"),
+    [
+        pytest.param("/ck", "", "--to=/ck", "--to=/home/me/runs/checkpoint", id="alone"),
+        pytest.param("/ck/", "", "--to=/ck/ x", "--to=/home/me/runs/checkpoint/ x", id="slash at the end"),
+        pytest.param("/ck", "", "/ck/a/b.npz", "/home/me/runs/checkpoint/a/b.npz", id="a file below"),
+        pytest.param("/ck", "", "/ck2 /a/ck ./ck /ck.old", "/ck2 /a/ck ./ck /ck.old", id="other paths"),
+        pytest.param("/tmp", "", "/tmp/a /home/x", "/home/me/runs/checkpoint/a /home/x", id="a folder of this machine"),
+        pytest.param("/home", "", "/home/a", "/home/me/runs/checkpoint/a", id="what was put in is not looked at again"),
+        pytest.param(
+            "/katib/ck",
+            "/katib/m.log",
+            "/katib/ck/x /katib/m.log /katib/y",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log /home/me/runs/metrics/y",
+            id="checkpoints below the metrics",
+        ),
+        pytest.param(
+            "/katib",
+            "/katib/log/m.log",
+            "/katib/x /katib/log/m.log /katib/log/y",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log /home/me/runs/metrics/y",
+            id="metrics below the checkpoints",
+        ),
+        pytest.param(
+            "/katib",
+            "/katib/m.log",
+            "/katib/x /katib/m.log",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log",
+            id="the same folder",
+        ),
+    ],
+)
+def test_the_folder_of_checkpoints_is_moved(checkpoint: str, metrics: str, text: str, expected: str) -> None:
+    assert moved(text, metrics, checkpoint) == expected
 
 
 def test_a_folder_that_exists_here_stays(tmp_path: Path) -> None:
     path = f"{tmp_path}/metrics.log"
-    assert localize(f"--data {tmp_path}/digits --log {path}", path, LOCAL) == f"--data {tmp_path}/digits --log {LOCAL}"
-    assert localize("--data /digits --log /m.log", "/m.log", LOCAL) == f"--data /digits --log {LOCAL}"
+    assert moved(f"--data {tmp_path}/digits --log {path}", path) == f"--data {tmp_path}/digits --log {LOCAL}"
+    assert moved("--data /digits --log /m.log", "/m.log") == f"--data /digits --log {LOCAL}"
 
 
 def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:

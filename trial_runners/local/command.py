@@ -3,11 +3,16 @@
 Images are not used here: the command is looked up on this machine, first beside the Python interpreter that runs the
 engine, then in PATH.
 
-A trial that reports in a file is told where by KATIB_METRICS_FILE. The path that the YAML names lies inside a
-container, so in arguments and environment values it is replaced by the local one: the file's own path always, its
-folder only if this machine has no such folder (``/data/metrics.log`` must not take ``/data`` away). It is replaced
-where it stands alone, or after ``=``, ``:``, a quote or a space, never inside a longer path. What a program has
-hard-coded cannot be replaced; a file that it writes elsewhere is not read.
+The paths of a YAML lie inside a container, so in arguments and environment values they are replaced by local ones:
+
+* The folder of checkpoints (``suggestion_trial_dir``), whatever this machine has there: a cluster would mount a volume
+  over it. It is KATIB_CHECKPOINT_DIR as well.
+* The file of metrics, which is KATIB_METRICS_FILE as well. Its folder only if this machine has no such folder
+  (``/data/metrics.log`` must not take ``/data`` away).
+
+A path is replaced where it stands alone, or after ``=``, ``:``, a quote or a space, never inside a longer path; where
+two fit, the longer one is. What a program has hard-coded cannot be replaced; a file that it writes elsewhere is not
+read.
 """
 
 from __future__ import annotations
@@ -17,8 +22,9 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from katib.core.errors import RunnerError, SpecError
 from katib.core.trial import Attempt
@@ -30,10 +36,22 @@ from trial_runners.local.processes import MARKER
 # How many threads the common numeric libraries start, unless the user says so.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
+# What may not follow a path, lest it be a part of a longer one.
+_FILE_END = r"(?![\w./-])"
+_FOLDER_END = r"(?![\w.-])"
 
-def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path) -> Order:
-    """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here. Raises
-    RunnerError if the job has no command or limits that cannot be."""
+
+class Moved(NamedTuple):
+    """A path of the container, and its place here. folder: what lies below it is moved as well."""
+
+    path: str
+    local: Path
+    folder: bool
+
+
+def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = "") -> Order:
+    """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here. ``note``: a
+    line for its log. Raises RunnerError if the job has no command or limits that cannot be."""
     try:
         container = primary_container(attempt.run, attempt.primary_container)
         deadline = deadline_seconds(attempt.run)
@@ -45,13 +63,11 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path) -> Order:
         raise RunnerError(f"a variable's name is empty or contains '=': {', '.join(map(repr, container.env))}")
     check_amount(container.gpus)
     metrics = folder.metrics / _metrics_name(attempt.metrics_path) if attempt.metrics_path else None
-    argv, values = container.argv, dict(container.env)
-    if metrics is not None:
-        argv = tuple(localize(text, attempt.metrics_path, metrics) for text in argv)
-        values = {name: localize(text, attempt.metrics_path, metrics) for name, text in values.items()}
+    moved = moves(attempt, folder, metrics)
+    values = {name: localize(text, moved) for name, text in container.env.items()}
     directory = container.working_dir
     return Order(
-        argv=argv,
+        argv=tuple(localize(text, moved) for text in container.argv),
         env={**values, **_own_variables(attempt, folder, metrics)},
         cwd=directory if directory and Path(directory).is_dir() else str(cwd),
         image=container.image,
@@ -60,7 +76,7 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path) -> Order:
         gpus=container.gpus,
         deadline=deadline,
         metrics=str(metrics or ""),
-        notes=_notes(container),
+        notes=(*_notes(container), *filter(None, [note])),
     )
 
 
@@ -85,19 +101,27 @@ def find_program(name: str, cwd: str, path: str) -> str | None:
     return os.path.join(cwd, found) if found is not None else None
 
 
-def localize(text: str, path: str, local: Path) -> str:
-    """``text`` with the container's metrics ``path`` replaced by the ``local`` one, by the rule of this module."""
-    text = _replace(text, path, str(local))
-    directory = str(PurePosixPath(path).parent)
-    if directory == "/" or Path(directory).exists():
+def moves(attempt: Attempt, folder: AttemptFolder, metrics: Path | None) -> list[Moved]:
+    """The paths to replace in the command of ``attempt``, by the rules of this module; the first that fits holds."""
+    found = []
+    checkpoint = attempt.checkpoint_path.rstrip("/")
+    if checkpoint:
+        found.append(Moved(checkpoint, folder.checkpoint, folder=True))
+    if metrics is None:
+        return found
+    directory = str(PurePosixPath(attempt.metrics_path).parent)
+    if directory != "/" and not Path(directory).exists():
+        found.append(Moved(directory, metrics.parent, folder=True))
+    return [Moved(attempt.metrics_path, metrics, folder=False), *sorted(found, key=lambda m: -len(m.path))]
+
+
+def localize(text: str, moved: Sequence[Moved]) -> str:
+    """``text`` with the container's paths replaced by the local ones."""
+    if not moved:
         return text
-    return _replace(text, directory, str(local.parent), inside=True)
-
-
-def _replace(text: str, path: str, local: str, inside: bool = False) -> str:
-    """``inside``: what lies below ``path`` moves too."""
-    follows = r"(?![\w.-])" if inside else r"(?![\w./-])"
-    return re.sub(rf"(?<![\w./-]){re.escape(path)}{follows}", lambda _: local, text)
+    local = {m.path: str(m.local) for m in reversed(moved)}
+    ends = (rf"{re.escape(m.path)}{_FOLDER_END if m.folder else _FILE_END}" for m in moved)
+    return re.sub(rf"(?<![\w./-])(?:{'|'.join(ends)})", lambda match: local[match[0]], text)
 
 
 def _metrics_name(path: str) -> str:

@@ -17,7 +17,7 @@ from signal import SIGKILL
 from katib.core.errors import RunnerError, UnavailableError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
-from trial_runners.attempt_folder import AttemptFolder, Ending, append
+from trial_runners.attempt_folder import AttemptFolder, Ending, append, inheritance
 from trial_runners.local.command import order_for
 from trial_runners.local.gpus import GpuPool
 from trial_runners.local.outcome import Outcome, judge, signal_of
@@ -134,22 +134,14 @@ class LocalRunner:
     def _prepare(self, attempt: Attempt) -> bool:
         """Write down what is to run. False if another process was quicker."""
         folder = AttemptFolder.of(self._root, attempt.id)
-        order = order_for(attempt, folder, self._cwd)
+        inherited = inheritance(self._root, attempt)
+        order = order_for(attempt, folder, self._cwd, inherited.note)
         with folder.lock(make=True) as journal:
             if journal is None or folder.order() is not None:
                 return False
-            folder.prepare(journal, order, self._inherited(attempt))
+            folder.prepare(journal, order, inherited.checkpoint)
         self._commands[attempt.id] = RunningCommand(folder, order)
         return True
-
-    def _inherited(self, attempt: Attempt) -> Path | None:
-        """The checkpoint to begin from: that of the trial's last attempt, else that of its parent."""
-        earlier = [AttemptId(attempt.id.key, attempt.id.trial, n) for n in range(attempt.id.attempt - 1, 0, -1)]
-        for id in [*earlier, *([attempt.parent] if attempt.parent else [])]:
-            checkpoint = AttemptFolder.of(self._root, id).checkpoint
-            if checkpoint.is_dir():
-                return checkpoint
-        return None
 
     def _update(self, id: AttemptId, cursors: Mapping[str, Cursor]) -> Update:
         command = self._find(id)
