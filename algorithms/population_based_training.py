@@ -10,6 +10,7 @@ a member's line of trials is one long training whose hyperparameters change on t
   multiplied by 0.8 or 1.2, or becomes its neighbour in a list, or is drawn anew with ``resample_probability``. Nobody
   takes over what is no better than its own. No checkpoint is continued twice with the same parameters while others are
   in reach: a move that was tried before is moved again.
+* Results that violate constraints on metrics rank behind all others, by the sum of their violations.
 * Members whose trial failed or was killed take over a good one in the same way, whatever their rank; while no member
   has a result, they start anew.
 
@@ -33,10 +34,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 
+import numpy as np
 from numpy.random import Generator
 
 from algorithms.batch import Batch
-from algorithms.features import Feature
+from algorithms.features import SPACE_FEATURES, Feature
 from algorithms.perturbation import explore
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
@@ -74,7 +76,7 @@ class PopulationBasedTraining:
     """Exploit by truncation selection, explore by small moves; asynchronous."""
 
     settings_class = PopulationSettings
-    supports = frozenset({Feature.CONDITIONS, Feature.CONSTRAINTS})
+    supports = SPACE_FEATURES | {Feature.OUTCOME_CONSTRAINTS}
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting."""
@@ -157,21 +159,23 @@ class _Population:
     def __post_init__(self) -> None:
         view = self.history.view()
         good = view.in_space & ~view.failed
-        self._losses: dict[int, float] = dict(zip(view.numbers[good].tolist(), view.Y[good, 0].tolist(), strict=True))
-        self._best = min(self._losses, key=self._losses.__getitem__, default=None)  # the first to finish of equals
+        violations = np.maximum(np.nan_to_num(view.violations[good], nan=math.inf), 0.0).sum(axis=1)
+        scores = zip(violations.tolist(), view.Y[good, 0].tolist(), strict=True)  # smaller is better (Deb 2000)
+        self._scores: dict[int, tuple[float, float]] = dict(zip(view.numbers[good].tolist(), scores, strict=True))
+        self._best = min(self._scores, key=self._scores.__getitem__, default=None)  # the first to finish of equals
         self.members = {id: _Member(id) for id in range(self.size)}
         self.children = defaultdict(set)
         self._trials: list[Trial] = []
         for trial, id in self._assigned():
             member = self.members.setdefault(id, _Member(id))
             member.turns, member.newest = member.turns + 1, trial
-            if trial.number in self._losses:
+            if trial.number in self._scores:
                 member.result = trial
             if trial.parent is not None:
                 self.children[trial.parent].add(self.history.point(trial.parameters))
             self._trials.append(trial)
         results = [member.result for member in self.members.values() if member.result is not None]
-        self._ranked = sorted(results, key=lambda t: (self._losses[t.number], t.number))
+        self._ranked = sorted(results, key=lambda t: (self._scores[t.number], t.number))
 
     def waiting(self) -> list[_Member]:
         """Members without a running trial, those with the fewest trials first."""
@@ -186,7 +190,7 @@ class _Population:
         replaced = math.ceil(self.share * (len(ranked) - 1))  # Katib: those strictly below the quantile
         best = ranked[: max(replaced, 1)]
         if trial is member.result:
-            best = [t for t in best if self._losses[t.number] < self._losses[trial.number]]
+            best = [t for t in best if self._scores[t.number] < self._scores[trial.number]]
             poor = any(t is trial for t in ranked[len(ranked) - replaced :])
             if not best or not poor:
                 return trial

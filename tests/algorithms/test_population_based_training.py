@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from algorithms import create_algorithm
 from algorithms.population_based_training import GENERATION, MEMBER, PARENT, PopulationBasedTraining
+from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.history import History
-from katib.core.objective import Direction, Objective
+from katib.core.objective import Objective
 from katib.core.space import Choice, Integer, Real, SearchSpace
 from katib.core.trial import Key, Parameters, Proposal, Suggestion, Trial, TrialState
 from tests.contracts.simulation import MIXED_FATES, Simulation
@@ -26,12 +28,15 @@ def simulate(
     settings: Mapping[str, str] | None = None,
     *,
     space: SearchSpace = SPACE,
-    direction: Direction = Direction.MINIMIZE,
+    constraints: tuple[Constraint, ...] = (),
     seed: int = 1,
 ) -> tuple[Simulation, PopulationBasedTraining]:
     component = Component("pbt", {"n_population": "5", "truncation_threshold": "0.2", **(settings or {})})
-    spec = ExperimentSpec(Key("d", "e"), space, Objective("loss", direction), component, Budget(), seed=seed)
-    return Simulation(spec, wavy), PopulationBasedTraining(spec)
+    objective = Objective("loss", constraints=constraints)
+    spec = ExperimentSpec(Key("d", "e"), space, objective, component, Budget(), seed=seed)
+    algorithm = create_algorithm(spec)
+    assert isinstance(algorithm, PopulationBasedTraining)
+    return Simulation(spec, wavy), algorithm
 
 
 def wavy(parameters: Parameters) -> float:
@@ -274,6 +279,35 @@ def test_trials_outside_of_the_space_are_not_continued() -> None:
     assert all(SPACE.contains(suggestion.parameters) for suggestion in answers.values())
     assert answers[0].parent is not None
     assert answers[0].parent > 0
+
+
+def test_what_a_constraint_forbids_is_never_reached() -> None:
+    space = replace(SPACE, constraints=(Constraint("rate * units < 4"), Constraint("kind != 'b' or units > 10")))
+    simulation, algorithm = simulate({"truncation_threshold": "0.5", "resample_probability": "0.2"}, space=space)
+    simulation.run(algorithm, 120, parallel=4, order=1, fates=MIXED_FATES)
+    trials = simulation.history.trials.values()
+    assert all(space.allows(trial.parameters) for trial in trials)
+    assert len({simulation.history.point(trial.parameters) for trial in trials}) > 50
+
+
+def test_results_that_violate_a_constraint_rank_last() -> None:
+    simulation, algorithm = simulate({"truncation_threshold": "0.5"}, constraints=(Constraint("loss > 2"),))
+    generation(simulation, algorithm, 1, 0, 3, 4, 5)
+    answers = by_member(algorithm.suggest(simulation.history, 5).suggestions)
+    assert {member: answers[member].parent for member in (2, 3, 4)} == {2: 2, 3: 3, 4: 4}
+    assert {answers[member].parent for member in (0, 1)} <= {2, 3}
+    proposal = algorithm.suggest(simulation.history, 0)
+    assert not proposal.releases
+
+
+def test_a_space_that_widens_is_used() -> None:
+    simulation, algorithm = simulate()
+    generation(simulation, algorithm, 1, 2, 3, 4, 5)
+    wider = SearchSpace((Real("rate", 1e-4, 1.0), Integer("units", 1, 64), Choice("kind", ("a", "b", "c", "d"))), 1)
+    history = History(wider, simulation.spec.objective, simulation.history.trials.values())
+    answers = by_member(algorithm.suggest(history, 5).suggestions)
+    assert {member: answers[member].parent for member in range(4)} == {0: 0, 1: 1, 2: 2, 3: 3}
+    assert answers[4].parent == 0
 
 
 def test_a_small_space_is_gone_through_again_and_again() -> None:
