@@ -23,7 +23,7 @@ demo: $(STAMP)  ## a real experiment to its best trial: 12 trials, Bayesian opti
 	@echo "look around: KATIB_HOME=.demo $(BIN)/katib get trials digits -o wide"
 
 test: $(VENV)/.ready-dev  ## the tests that need pip alone
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not servers"
 
 test-all: $(VENV)/.ready-dev  ## also the slow ones
 	$(BIN)/python -m pytest -n 2

@@ -6,8 +6,21 @@ import importlib.util
 import os
 import shutil
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.database_servers import KINDS, SharedServers, new_store
+
+
+def _has_server(kind: str, driver: str) -> bool:
+    if importlib.util.find_spec(driver) is None:
+        return False
+    from benchmarks.servers import is_installed
+
+    return is_installed(kind)
+
 
 # Part -> whether it is here. A package is looked for by name, a server by its program.
 PARTS = {
@@ -16,8 +29,8 @@ PARTS = {
     "optuna": lambda: importlib.util.find_spec("optuna") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
-    "postgres": lambda: shutil.which("initdb") is not None,
-    "mariadb": lambda: shutil.which("mariadbd") is not None,
+    "postgres": lambda: _has_server("postgres", "psycopg"),
+    "mariadb": lambda: _has_server("mariadb", "pymysql"),
     "chromium": lambda: shutil.which("chromium") is not None,
     "k8s": lambda: shutil.which("kubelet") is not None,
 }
@@ -29,11 +42,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     required = set(filter(None, os.environ.get("KATIB_TEST_REQUIRE", "").split(",")))
     for item in items:
-        for mark in item.iter_markers("requires"):
+        for mark in list(item.iter_markers("requires")):
             (part,) = mark.args
+            if part in KINDS:
+                item.add_marker(pytest.mark.servers)
             if part not in required and not PARTS[part]():
                 item.add_marker(pytest.mark.skip(reason=f"{part} is not installed"))
 
@@ -42,3 +58,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the test run itself is told is not for the code under test, which looks at every ``KATIB_`` variable."""
     monkeypatch.delenv("KATIB_TEST_REQUIRE", raising=False)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServers]:
+    """Database servers, started when a test asks for the first of a kind."""
+    own = tmp_path_factory.getbasetemp()
+    shared = SharedServers(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    yield shared
+    shared.let_go()
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, servers: SharedServers) -> Iterator[str]:
+    """A new, empty store of the kind that the parameter names."""
+    with new_store(request.param, tmp_path, servers) as url:
+        yield url

@@ -10,7 +10,15 @@ from typing import Any
 from katib.core.errors import MissingExtraError, PermanentError, UnknownNameError
 
 # Package that fails to import -> the extra that brings it.
-EXTRA_OF_PACKAGE = {"skopt": "skopt", "sklearn": "skopt", "optuna": "bench", "torch": "nas", "ray": "ray"}
+EXTRA_OF_PACKAGE = {
+    "skopt": "skopt",
+    "sklearn": "skopt",
+    "optuna": "bench",
+    "torch": "nas",
+    "ray": "ray",
+    "psycopg": "postgres",
+    "pymysql": "mysql",
+}
 
 
 def load(what: str, name: str, table: Mapping[str, str]) -> Any:

@@ -2,37 +2,37 @@
 
 Statements are built in SQLAlchemy Core, compiled once, and then run on the driver's own cursor: through Core's
 ``execute`` each would cost ten times as much, and a commit of the store runs six. Errors of the driver are turned into
-the project's here, by one table.
+the project's here, by one table. What one kind of database does its own way is a subclass in a module of its own.
 """
 
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
-from typing import Any, NamedTuple
-from weakref import WeakSet
+from typing import Any, ClassVar, NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql import Executable
 
-from katib.core.errors import ConflictError, CorruptRecordError, KatibError, UnavailableError
+from katib.core.errors import ConflictError, KatibError, SpecError, UnavailableError
 from katib.storage.statements import BUMP, LOCK
 
-# Names of the classes of a driver's errors (PEP 249), most special first -> ours. A plain DatabaseError of SQLite is a
-# malformed file. Programming errors are bugs and stay what they are.
+# Names of the classes of a driver's errors (PEP 249) and of the pool's, most special first -> ours. Programming errors
+# are bugs and stay what they are.
 ERRORS: Mapping[str, type[KatibError]] = {
     "IntegrityError": ConflictError,
+    "DataError": SpecError,  # a name that is too long, or of characters that the database does not take
     "OperationalError": UnavailableError,
     "InternalError": UnavailableError,
-    "DatabaseError": CorruptRecordError,
-    "UnicodeDecodeError": CorruptRecordError,  # in the words of an error about a damaged schema
+    "InterfaceError": UnavailableError,
+    "TimeoutError": UnavailableError,  # no connection of the pool became free
 }
-NOT_TEXT = "Could not decode"  # how SQLite's driver words a damaged text, as an OperationalError
 
 
 class Statement(NamedTuple):
@@ -67,8 +67,7 @@ class Session:
     def all(self, statement: Executable, **values: Any) -> list[tuple[Any, ...]]:
         """Every row."""
         self._run(statement, values)
-        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
-        return rows
+        return list(self._cursor.fetchall())
 
     def first(self, statement: Executable, **values: Any) -> tuple[Any, ...] | None:
         """The first row, None if there is none."""
@@ -77,7 +76,7 @@ class Session:
         return row
 
     def run(self, statement: Executable, **values: Any) -> int:
-        """How many rows it changed."""
+        """How many rows it found to change."""
         self._run(statement, values)
         return int(self._cursor.rowcount)
 
@@ -91,20 +90,40 @@ class Session:
         self._cursor.execute(prepared.text, prepared.arguments(values))
 
 
-class Database:
-    """Short transactions, each thread on a connection of its own that it keeps.
+class Database(ABC):
+    """Short transactions on pooled connections. Writers of this process queue at a lock: all of them would wait for the
+    row of ``meta`` anyway, and so they wait without holding a connection."""
 
-    begin_read, begin_write: what starts a snapshot and a transaction that will write. Writers of this process queue at
-    a lock, because a database file makes those that meet sleep and try again.
-    """
+    #: What starts a snapshot: all statements see the same whole commits.
+    begin_read: ClassVar[str]
+    #: What starts a transaction that will write.
+    begin_write: ClassVar[str]
+    #: Whether a migration is one transaction too, so that one that fails leaves nothing.
+    transactional_ddl: ClassVar[bool] = True
+    #: Whether opening brings older tables up to date. Not where programs of other machines may be using them.
+    upgrades_itself: ClassVar[bool] = False
 
-    def __init__(self, engine: Engine, begin_read: str, begin_write: str) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
+        """name: what errors call it; holds no password."""
         self.engine = engine
-        self.begin_read = begin_read
-        self.begin_write = begin_write
+        self.name = name
         self._writing = threading.Lock()
-        self._mine = threading.local()
-        self._open: WeakSet[PoolProxiedConnection] = WeakSet()  # a thread that ends drops its own
+
+    @abstractmethod
+    def schema_lock(self, connection: Connection) -> AbstractContextManager[None]:
+        """One at a time may change the tables: the others wait. Begins the transaction where there can be one."""
+
+    def back_up(self, suffix: str) -> None:  # noqa: B027  a server's administrator does this, not we
+        """Copy everything beside itself before the tables change, where that is for us to do."""
+
+    def kind_of_error(self, cause: BaseException) -> type[KatibError] | None:
+        """Ours for one of the driver's; None if it is no matter of the database."""
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        return next((ours for name, ours in ERRORS.items() if name in names), None)
+
+    def words_of_error(self, cause: BaseException) -> str:
+        """What the driver said, on one line."""
+        return " ".join(str(cause).split())
 
     def read(self) -> AbstractContextManager[Session]:
         """One snapshot: all statements see the same whole commits."""
@@ -114,51 +133,84 @@ class Database:
     def write(self, *, bump: bool = True) -> Iterator[Session]:
         """Everything or nothing, one writer at a time in the whole database. bump: take the next revision."""
         with self._writing, self._transaction(self.begin_write) as session:
-            session.run(BUMP if bump else LOCK)
+            if bump:
+                session.run(BUMP)
+            else:
+                session.first(LOCK)
             yield session
 
     def close(self) -> None:
         """Close the connections of all threads."""
-        for connection in list(self._open):
-            connection.invalidate()
-        self._mine = threading.local()
         self.engine.dispose()
 
     @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Errors of the driver, and SQLAlchemy's around them, as the project's."""
+        try:
+            yield
+        except KatibError:
+            raise
+        except Exception as error:
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+            ours = self.kind_of_error(cause)
+            if ours is None:
+                raise
+            raise ours(f"database {self.name}: {self.words_of_error(cause)}") from error
+
+    @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:
-        with translated_errors():
-            connection = self._connection()
+        with self.translated_errors():
+            connection, cursor = self._begin(begin)
             try:
-                cursor = connection.cursor()
-                cursor.execute(begin)
                 yield Session(cursor, self.engine.dialect)
                 connection.commit()
             except BaseException:
-                connection.rollback()
+                _roll_back(connection)
                 raise
+            finally:
+                self._give_back(connection)
+
+    def _begin(self, begin: str) -> tuple[PoolProxiedConnection, Any]:
+        """A connection in a new transaction. One that died while it rested (the server restarted, or ended what was
+        idle) has been asked for nothing yet, so another takes its place."""
+        connection = self._connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(begin)
+        except BaseException as error:
+            lost = self._is_lost(connection, error)
+            if lost:
+                connection.invalidate()
+            else:
+                _roll_back(connection)
+            self._give_back(connection)
+            if not lost:
+                raise
+            self.engine.dispose()  # its neighbours have died with it
+            connection = self._connection()
+            cursor = connection.cursor()
+            cursor.execute(begin)
+        return connection, cursor
+
+    def _is_lost(self, connection: PoolProxiedConnection, error: BaseException) -> bool:
+        """Whether the connection, rather than the statement, has failed."""
+        dialect = self.engine.dialect
+        return isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
+            error, connection.dbapi_connection, None
+        )
 
     def _connection(self) -> PoolProxiedConnection:
-        try:
-            connection: PoolProxiedConnection = self._mine.connection
-        except AttributeError:
-            connection = self._mine.connection = self.engine.raw_connection()
-            self._open.add(connection)
-        return connection
+        """One that no other thread has."""
+        return self.engine.raw_connection()
+
+    def _give_back(self, connection: PoolProxiedConnection) -> None:
+        """Its transaction has ended."""
+        connection.close()
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Errors of the driver, and SQLAlchemy's around them, as the project's; see ``ERRORS``."""
+def _roll_back(connection: PoolProxiedConnection) -> None:
+    """Undo what was done. A connection that cannot is closed, which undoes it too."""
     try:
-        yield
-    except KatibError:
-        raise
-    except Exception as error:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        names = {kind.__name__ for kind in type(cause).__mro__}
-        ours = next((ours for name, ours in ERRORS.items() if name in names), None)
-        if ours is None:
-            raise
-        if NOT_TEXT in str(cause):
-            ours = CorruptRecordError
-        raise ours(f"database: {cause}") from error
+        connection.rollback()
+    except Exception:
+        connection.invalidate()

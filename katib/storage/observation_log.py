@@ -46,7 +46,7 @@ class SqlObservationLog:
                 rows = session.all(sql.ROWS_OF_METRIC, metric=metric, **place)
             else:
                 rows = session.all(sql.ROWS, **place)
-        return [_read(row) for row in rows]
+        return [read_row(row) for row in rows]
 
     def news(self, namespace: str, trial: str, attempt: int, first: int, limit: int) -> News:
         """At most ``limit`` rows of one attempt from ``first`` on, and whether it was stopped early."""
@@ -54,7 +54,7 @@ class SqlObservationLog:
         with self._database.read() as session:
             rows = session.all(sql.NEWS, first=first, limit=limit + 1, **place)
             stopped = session.first(sql.STOP, **place) is not None
-        return News(tuple(_read(row) for row in rows[:limit]), stopped, len(rows) > limit)
+        return News(tuple(read_row(row) for row in rows[:limit]), stopped, len(rows) > limit)
 
     def mark_early_stopped(self, namespace: str, trial: str, attempt: int) -> None:
         """Note that an early-stopping rule ended the attempt."""
@@ -89,7 +89,8 @@ def _row(namespace: str, trial: str, sequence: int, report: Report, index: int) 
     return dict(zip(_COLUMNS, (*columns, _checksum(columns)), strict=True))
 
 
-def _read(row: tuple[Any, ...]) -> LogRow:
+def read_row(row: tuple[Any, ...]) -> LogRow:
+    """A logged measurement of its row. Raises CorruptRecordError."""
     namespace, trial, sequence, attempt, *_, record, _checksum_column = row
     name = f"row {sequence} of the observation log of trial {namespace}/{trial}"
     check_row(name, (*_signed(row[:-1]), row[-1]))

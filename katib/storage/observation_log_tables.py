@@ -7,9 +7,9 @@ complete up to it, and a cursor never passes over a row that is committed later.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, Index, String, Table, Text, and_, bindparam, delete, func, insert, select
+from sqlalchemy import Column, Double, Index, String, Table, and_, bindparam, delete, func, insert, select
 
-from katib.storage.schema import BIG, NAME, metadata
+from katib.storage.schema import BIG, MYSQL, NAME, TEXT, metadata
 
 observation_log = Table(
     "observation_log",
@@ -21,10 +21,11 @@ observation_log = Table(
     Column("metric", NAME, nullable=False),
     Column("time", Double, nullable=False),
     Column("report", String(64), nullable=False, index=True),
-    Column("record", Text, nullable=False),
+    Column("record", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
     Index(None, "namespace", "trial", "metric", "time"),
     comment="metrics that came over the network, also of trials that are not in this database",
+    **MYSQL,
 )
 
 early_stops = Table(
@@ -34,6 +35,7 @@ early_stops = Table(
     Column("trial", NAME, primary_key=True),
     Column("attempt", BIG, primary_key=True, autoincrement=False),
     comment="attempts that were reported as ended by an early-stopping rule",
+    **MYSQL,
 )
 
 _l, _s = observation_log.c, early_stops.c
@@ -55,6 +57,8 @@ NEWS = (
     .order_by(_l.sequence)
     .limit(bindparam("limit"))
 )
+TRIALS = select(_l.namespace, _l.trial).distinct()
+ROWS_OF_TRIAL = select(*observation_log.columns).where(_OF_TRIAL).order_by(_l.sequence)
 DELETE_ROWS = delete(observation_log).where(_OF_TRIAL)
 
 STOPS = select(_s.attempt).where(_STOP_OF_TRIAL)

@@ -9,11 +9,16 @@ the rows of the other tables that belong to it, so that one that went missing is
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.mysql import LONGTEXT
 
 #: The Alembic revision that this code reads and writes: four digits, one more with each migration.
 VERSION = "0002"
 VERSION_TABLE = "katib_schema"
+#: There while the first tables are being made in a database where that cannot be one transaction.
+MAKING_TABLE = "katib_making"
 
 metadata = MetaData(
     naming_convention={
@@ -23,8 +28,11 @@ metadata = MetaData(
     }
 )
 
-NAME = String(253)  # the longest name that Kubernetes allows
+# The longest name that Kubernetes allows. Compared and ordered by its bytes, as Python does, in every database.
+NAME = String(253).with_variant(String(253, collation="C"), "postgresql")
 BIG = BigInteger()
+TEXT = Text().with_variant(LONGTEXT(), "mysql")  # a plain one ends at 64 KiB there
+MYSQL: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _ROWID = BigInteger().with_variant(Integer(), "sqlite")  # in SQLite only INTEGER keys are the row's own address
 
 meta = Table(
@@ -33,6 +41,7 @@ meta = Table(
     Column("id", _ROWID, primary_key=True, autoincrement=False),
     Column("revision", BIG, nullable=False),
     comment="one row; every commit locks it first, so revisions are in commit order",
+    **MYSQL,
 )
 
 experiments = Table(
@@ -48,18 +57,20 @@ experiments = Table(
     Column("trials", BIG, nullable=False),
     Column("measurements", BIG, nullable=False),
     Column("events", BIG, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("status", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
     UniqueConstraint("namespace", "name"),
     Index(None, "revision"),
+    **MYSQL,
 )
 
 definitions = Table(
     "definitions",
     metadata,
     Column("experiment", _ROWID, primary_key=True, autoincrement=False),
-    Column("record", Text, nullable=False),
+    Column("record", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
+    **MYSQL,
 )
 
 trials = Table(
@@ -71,10 +82,11 @@ trials = Table(
     Column("name", NAME, nullable=False),
     Column("seq", BIG, nullable=False),
     Column("revision", BIG, nullable=False),
-    Column("record", Text, nullable=False),
+    Column("record", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
     UniqueConstraint("namespace", "name"),
     Index(None, "experiment", "seq", unique=True),
+    **MYSQL,
 )
 
 measurements = Table(
@@ -85,10 +97,11 @@ measurements = Table(
     Column("attempt", BIG, primary_key=True, autoincrement=False),
     Column("sequence", BIG, primary_key=True, autoincrement=False),
     Column("seq", BIG, nullable=False),
-    Column("record", Text, nullable=False),
+    Column("record", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
     Index(None, "experiment", "seq", unique=True),
     sqlite_with_rowid=False,  # rows are short and read in order of the key: one tree instead of two
+    **MYSQL,
 )
 
 events = Table(
@@ -97,9 +110,10 @@ events = Table(
     Column("experiment", BIG, primary_key=True, autoincrement=False),
     Column("revision", BIG, primary_key=True, autoincrement=False),
     Column("position", BIG, primary_key=True, autoincrement=False),
-    Column("record", Text, nullable=False),
+    Column("record", TEXT, nullable=False),
     Column("checksum", BIG, nullable=False),
     sqlite_with_rowid=False,
+    **MYSQL,
 )
 
 tombstones = Table(
@@ -109,6 +123,7 @@ tombstones = Table(
     Column("name", NAME, primary_key=True),
     Column("revision", BIG, nullable=False, index=True),
     comment="the last deletion under each name, for the change feed",
+    **MYSQL,
 )
 
 leases = Table(
@@ -116,8 +131,9 @@ leases = Table(
     metadata,
     Column("namespace", NAME, primary_key=True),
     Column("name", NAME, primary_key=True),
-    Column("holder", Text, nullable=False),
+    Column("holder", TEXT, nullable=False),
     Column("fence", BIG, nullable=False),
     Column("expires", Double, nullable=False),
     comment="outlives the experiment, so that a former owner's fence stays old",
+    **MYSQL,
 )

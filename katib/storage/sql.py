@@ -15,7 +15,6 @@ from katib.core.errors import AlreadyExistsError, CorruptRecordError, NotFoundEr
 from katib.core.experiment import Experiment
 from katib.core.ports import Lease, Page
 from katib.core.trial import Key, Trial
-from katib.storage import sqlite
 from katib.storage import statements as sql
 from katib.storage.codec import STATUS
 from katib.storage.database import Database, Session
@@ -41,9 +40,8 @@ _POLL = 0.05  # seconds between looks for commits of other processes
 _BATCH = 512  # trials at most that are read at a time for the change feed
 
 
-def open_sqlite(url: str, *, durable: bool) -> tuple[SqlStore, TableLeases]:
-    """The store in the SQLite file that ``url`` names, its schema brought up to date."""
-    database = sqlite.open_database(url, durable=durable)
+def open_sql(database: Database) -> tuple[SqlStore, TableLeases]:
+    """The store in ``database``, its tables made if there are none."""
     try:
         ensure_schema(database)
     except BaseException:

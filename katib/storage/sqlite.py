@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from weakref import WeakSet
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import PoolProxiedConnection
 
-from katib.core.errors import SpecError
+from katib.core.errors import CorruptRecordError, KatibError, SpecError
 from katib.storage.database import Database
 
 BUSY_TIMEOUT = 60.0  # seconds that a statement waits while another process writes
-BEGIN_READ = "BEGIN"
-BEGIN_WRITE = "BEGIN IMMEDIATE"  # the write lock first: a transaction that reads and then writes could not wait for it
+NOT_TEXT = "Could not decode"  # how the driver words a damaged text, as an OperationalError
 
 _PRAGMAS = (
     "cache_size=-32768",  # KiB
@@ -23,6 +26,63 @@ _PRAGMAS = (
     "journal_size_limit=67108864",  # bytes that a log keeps on disk once it was moved
     "cell_size_check=ON",  # notice damaged pages early
 )
+
+
+class SqliteDatabase(Database):
+    """A database file. Each thread keeps a connection of its own, which costs less than a pool."""
+
+    begin_read = "BEGIN"
+    begin_write = "BEGIN IMMEDIATE"  # the write lock first: one that reads and then writes could not wait for it
+    upgrades_itself = True
+
+    def __init__(self, engine: Engine) -> None:
+        """engine: of the file."""
+        super().__init__(engine, str(engine.url.database))
+        self._mine = threading.local()
+        self._open: WeakSet[PoolProxiedConnection] = WeakSet()  # a thread that ends drops its own
+
+    @contextmanager
+    def schema_lock(self, connection: Connection) -> Iterator[None]:
+        """The transaction itself is the lock."""
+        connection.exec_driver_sql(self.begin_write)
+        yield
+
+    def back_up(self, suffix: str) -> None:
+        """Copy the file, committed work in its log included, beside itself; written aside and renamed."""
+        path = Path(str(self.engine.url.database))
+        target = path.with_name(path.name + suffix)
+        aside = target.with_name(target.name + ".part")
+        aside.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as source, closing(sqlite3.connect(aside)) as copy:
+            source.backup(copy)
+        os.replace(aside, target)
+
+    def kind_of_error(self, cause: BaseException) -> type[KatibError] | None:
+        """A plain DatabaseError is a malformed file; UnicodeDecodeError is about the words of a damaged schema."""
+        if NOT_TEXT in str(cause):
+            return CorruptRecordError
+        damaged = isinstance(cause, sqlite3.DatabaseError | UnicodeDecodeError)
+        return super().kind_of_error(cause) or (CorruptRecordError if damaged else None)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        for connection in list(self._open):
+            connection.invalidate()
+        self._mine = threading.local()
+        super().close()
+
+    def _connection(self) -> PoolProxiedConnection:
+        try:
+            connection: PoolProxiedConnection = self._mine.connection
+        except AttributeError:
+            connection = self._mine.connection = super()._connection()
+            self._open.add(connection)
+        return connection
+
+    def _give_back(self, connection: PoolProxiedConnection) -> None:
+        """The thread keeps it, unless it was closed."""
+        if not connection.is_valid:
+            del self._mine.connection
 
 
 def open_database(url: str, *, durable: bool) -> Database:
@@ -36,19 +96,7 @@ def open_database(url: str, *, durable: bool) -> Database:
         pool_reset_on_return=None,  # transactions are ended by Database
     )
     _prepare_connections(engine, "FULL" if durable else "NORMAL")
-    return Database(engine, BEGIN_READ, BEGIN_WRITE)
-
-
-def back_up(engine: Engine, suffix: str) -> Path:
-    """Copy the file, committed work in its log included, beside itself; written aside and renamed."""
-    path = Path(str(engine.url.database))
-    target = path.with_name(path.name + suffix)
-    aside = target.with_name(target.name + ".part")
-    aside.unlink(missing_ok=True)
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as source, closing(sqlite3.connect(aside)) as copy:
-        source.backup(copy)
-    os.replace(aside, target)
-    return target
+    return SqliteDatabase(engine)
 
 
 def _path(url: str) -> Path:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -41,9 +42,10 @@ def _named(columns: ReadOnlyColumnCollection[str, Column[Any]]) -> ColumnElement
 
 _CHANGING = ("generation", "seq", "revision", "trials", "measurements", "events", "status", "checksum")
 
-# Commits. BUMP locks the one row of meta until the transaction ends; LOCK does so without a new revision.
+# Commits. BUMP locks the one row of meta until the transaction ends; LOCK does so without a new revision (in SQLite
+# the transaction's own beginning has locked everything by then).
 BUMP = update(meta).values(revision=meta.c.revision + 1)
-LOCK = update(meta).values(revision=meta.c.revision)
+LOCK = select(meta.c.revision).with_for_update()
 HEAD = select(meta.c.revision, _l.fence, *experiments.columns).select_from(
     meta.outerjoin(experiments, _named(_e)).outerjoin(leases, _named(_l))
 )
@@ -120,3 +122,18 @@ TOUCHED_TRIALS = (
     .limit(_LIMIT)
 )
 DELETED = select(tombstones.c.namespace, tombstones.c.name, tombstones.c.revision).where(tombstones.c.revision > _SINCE)
+
+# The check of everything. Orphans: (experiment's id, how many rows) that belong to no experiment.
+ALL_EXPERIMENTS = select(*experiments.columns).order_by(_e.namespace, _e.name)
+ALL_TOMBSTONES = select(tombstones.c.namespace, tombstones.c.name, tombstones.c.revision)
+ALL_LEASES = select(_l.namespace, _l.name, _l.fence)
+DEFINITION_OF = select(_d.record, _d.checksum).where(_d.experiment == bindparam("id"))
+TRIALS_OF = select(*trials.columns).where(_t.experiment == bindparam("id")).order_by(_t.seq)
+MEASUREMENTS_OF = select(*measurements.columns).where(_m.experiment == bindparam("id")).order_by(_m.seq)
+EVENTS_OF = select(*events.columns).where(events.c.experiment == bindparam("id"))
+ORPHANS = {
+    table.name: select(table.c.experiment, func.count())
+    .where(table.c.experiment.not_in(select(_e.id)))
+    .group_by(table.c.experiment)
+    for table in (definitions, trials, measurements, events)
+}

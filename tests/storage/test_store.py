@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,14 @@ from katib.storage import Opened, open_store
 from tests.contracts.leases_contract import LeasesContract
 from tests.contracts.observation_log_contract import ObservationLogContract
 from tests.contracts.store_contract import StoreContract
+from tests.database_servers import SERVERS
 
-URLS = {"memory": "memory://", "sqlite": "sqlite:///{folder}/katib.db"}
+pytestmark = pytest.mark.parametrize("store_url", ["memory", "sqlite", *SERVERS], indirect=True)
 
 
-@pytest.fixture(params=URLS)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
-    opened = open_store(URLS[request.param].format(folder=tmp_path))
+@pytest.fixture
+def opened(store_url: str) -> Iterator[Opened]:
+    opened = open_store(store_url)
     yield opened
     opened.store.close()
 

@@ -10,7 +10,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    transactional_ddl=True,  # SQLite's is, once transactions begin when they are told to
+    transactional_ddl=context.config.attributes["transactional_ddl"],
 )
 with context.begin_transaction():
     context.run_migrations()
