@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -27,6 +27,7 @@ from katib.resources import python_function, template
 from katib.storage import open_store
 from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
+from suggestion_service.security import ClientSecurity
 from trial_runners import RUNNERS
 from trial_runners.output import FolderLogReader
 
@@ -42,6 +43,7 @@ class Options:
     ``package.module:Class``. objective: the Python function of a ``process`` or ``inline`` run; without it the
     experiment's template names one. function_folder: where function trials keep output and checkpoints, None for
     nowhere. suggestion: ``HOST:PORT`` of a suggestion service; empty runs the algorithm in this process.
+    suggestion_security: how that service is reached.
     """
 
     home: Path
@@ -51,6 +53,7 @@ class Options:
     objective: Objective | None = None
     function_folder: Path | None = None
     suggestion: str = ""
+    suggestion_security: ClientSecurity = field(default_factory=ClientSecurity)
 
 
 def default_home() -> Path:
@@ -131,7 +134,7 @@ class Workshop:
 
     def _algorithm(self, spec: ExperimentSpec) -> Algorithm:
         if self.options.suggestion:
-            remote = RemoteAlgorithm(spec, self.options.suggestion)
+            remote = RemoteAlgorithm(spec, self.options.suggestion, security=self.options.suggestion_security)
             self._open.append(remote)
             return remote
         return algorithms.create_algorithm(spec)

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from katib.core.errors import KatibError
+from katib.core.errors import KatibError, PermanentError, UnavailableError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.trial import Proposal, Trial
@@ -15,6 +15,7 @@ from suggestion_service.channel import open_channel
 from suggestion_service.codec.experiment import encode_experiment, encode_objective
 from suggestion_service.codec.proposals import decode_proposal
 from suggestion_service.codec.trials import Frame, encode_trial
+from suggestion_service.diagnosis import tls_problem
 from suggestion_service.errors import status_as_errors
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.security import ClientSecurity
@@ -42,6 +43,7 @@ class RemoteAlgorithm:
         """
         self._spec = spec
         self._address = address
+        self._security = security
         self._timeout = timeout
         self._experiment = encode_experiment(spec)
         self._encoded = _EncodedTrials(Frame(spec.space, spec.objective, encode_objective(spec.objective)))
@@ -49,15 +51,22 @@ class RemoteAlgorithm:
         self._suggest = self._method("GetSuggestions", pb.GetSuggestionsReply)
         try:
             self._validate()
-        except KatibError:
+        except KatibError as error:
             self.close()
+            if problem := self._problem(error):
+                raise PermanentError(f"service at {address}: {problem}") from error
             raise
 
     def suggest(self, history: History, count: int) -> Proposal:
         """The service's answer. Raises UnavailableError if it does not answer in time, AlgorithmError if its answer is
         none, and otherwise what the algorithm raised."""
-        with status_as_errors(self._address):
-            reply = self._suggest(self._request(history, count), timeout=self._timeout)
+        try:
+            with status_as_errors(self._address):
+                reply = self._suggest(self._request(history, count), timeout=self._timeout)
+        except UnavailableError as error:
+            if problem := self._problem(error):
+                raise UnavailableError(f"service at {self._address}: {problem}") from error
+            raise
         for setting in reply.algorithm.algorithm_settings:
             self._keep(setting)
         return decode_proposal(reply, self._spec, count, waiting=bool(history.active))
@@ -65,6 +74,10 @@ class RemoteAlgorithm:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+    def _problem(self, error: KatibError) -> str:
+        """What is wrong with certificates, if that is why the service does not answer; a new one mends it."""
+        return tls_problem(self._address, self._security) if isinstance(error, UnavailableError) else ""
 
     def _validate(self) -> None:
         validate = self._method("ValidateAlgorithmSettings", pb.ValidateAlgorithmSettingsReply)

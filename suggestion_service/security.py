@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_OUT_OF_DATE = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
+
 
 @dataclass(frozen=True, slots=True)
 class ServerSecurity:
@@ -154,9 +156,13 @@ def read_token(token: str, file: Path | None) -> str:
 
 
 def check_key_pair(cert: Path, key: Path) -> None:
-    """Raise SpecError unless the key belongs to the certificate."""
+    """Raise SpecError unless the key belongs to the certificate, and that is valid today."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=lambda: "")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key, password=lambda: "")
+        _check_dates(context, cert)
+    except ssl.SSLCertVerificationError as error:
+        raise SpecError(f"TLS: {cert}: {error.verify_message}") from error
     except ssl.SSLError as error:
         reason = (error.reason or "").lower().replace("_", " ")
         said = (
@@ -165,6 +171,29 @@ def check_key_pair(cert: Path, key: Path) -> None:
         raise SpecError(f"TLS: {cert} and {key}: {said}") from error
     except (OSError, ValueError) as error:
         raise SpecError(f"TLS: {cert} and {key}: {error}") from error
+
+
+def _check_dates(server: ssl.SSLContext, cert: Path) -> None:
+    """Have ``ssl`` verify the certificate in a handshake with itself: the standard library has no other way to look
+    into one. Raises SSLCertVerificationError if it is out of date."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cert)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for end in (*ends, *ends):
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            if error.verify_code in _OUT_OF_DATE:
+                raise
+            return
 
 
 def check_authorities(path: Path, what: str) -> None:

@@ -28,6 +28,7 @@ from katib.core.trial import Key
 from katib.engine import lifecycle
 from katib.engine.controller import Controller
 from katib.resources.projection import experiment_resource
+from suggestion_service.security import ClientSecurity
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ def run_in_foreground(workshop: Workshop, flags: Flags, prepare: Callable[[], Ex
     """Run the experiment that ``prepare`` gives to its end with a live view, then report. Returns the exit status."""
     run = Run()
     with ExitStack() as stack:
-        suggestion = flags.suggestion
-        if suggestion == "process":
-            suggestion = stack.enter_context(suggestion_process())
-        workshop.options = replace(workshop.options, suggestion=suggestion)
+        workshop.options = replace(workshop.options, suggestion=flags.suggestion)
+        if flags.suggestion == "process":
+            address = stack.enter_context(suggestion_process())
+            workshop.options = replace(workshop.options, suggestion=address, suggestion_security=ClientSecurity())
         experiment = prepare()
         key = experiment.key
         if is_over(experiment):

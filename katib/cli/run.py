@@ -11,6 +11,7 @@ import click
 from katib.cli.foreground import Flags, run_in_foreground
 from katib.cli.loading import load_file, problems_of
 from katib.cli.submit import create_or_find, is_over, override
+from katib.cli.suggestion import suggestion_options, take_security
 from katib.cli.workshop import find_experiment, namespace_option, open_workshop, output_option, split_name, store_option
 from katib.compose import Workshop
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
@@ -32,12 +33,7 @@ def _shared_options(command: Any) -> Any:
                 help="What runs trials: commands on this machine, or a Python function in worker processes or right "
                 f"here  [default: local, process for a template of kind {KIND}]",
             ),
-            click.option(
-                "--suggestion",
-                default="",
-                metavar="HOST:PORT|process",
-                help="Use a suggestion service; 'process' starts one  [default: none, algorithms run here]",
-            ),
+            suggestion_options,
             click.option(
                 "--timeout",
                 type=click.FloatRange(min=0),
@@ -64,7 +60,9 @@ def run(file: Path, parallel: int | None, seed: int | None, runner: str | None, 
     finish; twice ends them, and they run again on resume.
     """
     loaded = override(load_file(file), parallel, seed)
+    security = take_security(flags)
     with open_workshop(store) as workshop:
+        workshop.options = replace(workshop.options, suggestion_security=security)
         _choose_runner(workshop, loaded.spec, runner)
 
         def prepare() -> Experiment:
@@ -83,7 +81,9 @@ def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: st
     kind, name = split_name(words, default="experiment")
     if kind != "experiment":
         raise click.UsageError(f"only experiments can be resumed, got {kind} {name!r}")
+    security = take_security(flags)
     with open_workshop(store) as workshop:
+        workshop.options = replace(workshop.options, suggestion_security=security)
         experiment = find_experiment(workshop.store, Key(namespace, name))
         _choose_runner(workshop, experiment.spec, runner)
         if is_over(experiment):
