@@ -9,13 +9,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AskedTrial": "katib.sdk.asked_trial",
+    "Optimizer": "katib.sdk.optimizer",
     "Result": "katib.sdk.result",
     "report_metrics": "katib.report",
     "search": "katib.sdk",
     "tune": "katib.sdk.tune",
 }
 
-__all__ = ["Result", "__version__", "report_metrics", "search", "tune"]
+__all__ = ["AskedTrial", "Optimizer", "Result", "__version__", "report_metrics", "search", "tune"]
 
 
 def __getattr__(name: str) -> Any:

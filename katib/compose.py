@@ -39,17 +39,17 @@ class Options:
     """Where and how experiments run.
 
     home: folder of everything kept on this machine. store: URL of the store, default a SQLite file in ``home``.
-    durable: survive power loss, not only the death of the process. runner: local, process, inline, or
-    ``package.module:Class``. objective: the Python function of a ``process`` or ``inline`` run; without it the
-    experiment's template names one. function_folder: where function trials keep output and checkpoints, None for
-    nowhere. suggestion: ``HOST:PORT`` of a suggestion service; empty runs the algorithm in this process.
-    suggestion_security: how that service is reached.
+    durable: survive power loss, not only the death of the process. runner: local, process, inline,
+    ``package.module:Class``, or a runner itself, for one experiment. objective: the Python function of a ``process`` or
+    ``inline`` run; without it the experiment's template names one. function_folder: where function trials keep output
+    and checkpoints, None for nowhere. suggestion: ``HOST:PORT`` of a suggestion service; empty runs the algorithm in
+    this process. suggestion_security: how that service is reached.
     """
 
     home: Path
     store: str = ""
     durable: bool = False
-    runner: str = "local"
+    runner: str | Runner = "local"
     objective: Objective | None = None
     function_folder: Path | None = None
     suggestion: str = ""
@@ -79,7 +79,6 @@ class Workshop:
     def __init__(self, options: Options) -> None:
         """Open the store. Raises SpecError on a bad URL, UnavailableError if it does not answer."""
         self.options = options
-        options.home.mkdir(parents=True, exist_ok=True)
         url = options.store or f"sqlite:///{options.home / 'katib.db'}"
         opened = open_store(url, durable=options.durable)
         self.store: LoggedStore = opened.store
@@ -140,7 +139,10 @@ class Workshop:
         return algorithms.create_algorithm(spec)
 
     def _runner(self, spec: ExperimentSpec) -> Runner:
-        options, kind = self.options, load("runner", self.options.runner, RUNNERS)
+        options = self.options
+        if not isinstance(options.runner, str):
+            return options.runner
+        kind = load("runner", options.runner, RUNNERS)
         if options.runner not in ("process", "inline"):
             runner: Runner = kind(self.trials_folder)
             return runner

@@ -20,7 +20,7 @@ Objective = Callable[[dict[str, Any]], Any]
 
 CHECKPOINT_DIR = "KATIB_CHECKPOINT_DIR"
 
-_REASON_CHARACTERS = 500
+REASON_CHARACTERS = 500
 _MESSAGE_CHARACTERS = 4000
 
 
@@ -71,11 +71,29 @@ def call(objective: Objective, parameters: Mapping[str, Any], metric: str, recei
     except SystemExit as exit_:
         if exit_.code in (None, 0):
             return _returned(None, metric, reported)
-        return Ending(FailureClass.USER_ERROR, reason=_storable(f"SystemExit: {exit_.code}"[:_REASON_CHARACTERS]))
+        return Ending(FailureClass.USER_ERROR, reason=storable(f"SystemExit: {exit_.code}"[:REASON_CHARACTERS]))
     except MemoryError as error:
         return failed(error, FailureClass.OUT_OF_MEMORY)
     except BaseException as error:
         return failed(error)
+
+
+def make_checkpoint(surroundings: Surroundings) -> str:
+    """The attempt's own checkpoint folder, made if it is not there; empty if it has none. Raises OSError.
+
+    What it starts with is copied aside and renamed, so that a folder of that name is never half a copy.
+    """
+    checkpoint = surroundings.environment.get(CHECKPOINT_DIR, "")
+    if not checkpoint or os.path.isdir(checkpoint):
+        return checkpoint
+    if os.path.isdir(surroundings.inherited):
+        aside = f"{checkpoint}.partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(surroundings.inherited, aside, symlinks=True)
+        os.rename(aside, checkpoint)
+    else:
+        os.makedirs(checkpoint, exist_ok=True)
+    return checkpoint
 
 
 @contextmanager
@@ -84,11 +102,7 @@ def surrounded(surroundings: Surroundings) -> Iterator[None]:
     if not surroundings.environment:
         yield
         return
-    checkpoint = surroundings.environment.get(CHECKPOINT_DIR)
-    if checkpoint and os.path.isdir(surroundings.inherited) and not os.path.exists(checkpoint):
-        shutil.copytree(surroundings.inherited, checkpoint, symlinks=True)
-    elif checkpoint:
-        os.makedirs(checkpoint, exist_ok=True)
+    make_checkpoint(surroundings)
     before = {name: os.environ.get(name) for name in surroundings.environment}
     os.environ.update(surroundings.environment)
     try:
@@ -108,9 +122,7 @@ def failed(error: BaseException, failure: FailureClass = FailureClass.USER_ERROR
         del told.stack[0]
     reason = f"{type(error).__name__}: {told}" if str(told) else type(error).__name__
     text = "".join(told.format())
-    return Ending(
-        failure, reason=_storable(reason[:_REASON_CHARACTERS]), message=_storable(text[-_MESSAGE_CHARACTERS:])
-    )
+    return Ending(failure, reason=storable(reason[:REASON_CHARACTERS]), message=storable(text[-_MESSAGE_CHARACTERS:]))
 
 
 def _returned(value: Any, metric: str, reported: set[str]) -> Ending:
@@ -128,7 +140,7 @@ def _returned(value: Any, metric: str, reported: set[str]) -> Ending:
     return Ending(reports=reports)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """The text without what databases refuse: lone surrogates and NUL."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 

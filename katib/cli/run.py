@@ -88,6 +88,8 @@ def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: st
         _choose_runner(workshop, experiment.spec, runner)
         if is_over(experiment):
             return run_in_foreground(workshop, Flags(**flags), lambda: experiment)
+        if not experiment.spec.template.document:
+            raise click.UsageError(f"{name!r} is run from Python: go on with katib.Optimizer(..., name={name!r})")
         return run_in_foreground(
             workshop, Flags(**flags), lambda: lifecycle.want(workshop.store, experiment.key, Desired.RUN)
         )

@@ -26,6 +26,7 @@ from katib.resources.validation_space import LISTED, MAX_HINTS, choose_hint, spa
 from katib.resources.validation_template import template_problems
 
 MAX_NAME = 40  # names of trials are longer and have to fit the 63 characters of a label
+NAME_RULE = f"at most {MAX_NAME} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'"
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
@@ -129,16 +130,20 @@ def _restartable(experiment: Experiment) -> bool:
     return by_limit and experiment.spec.resume_policy in (ResumePolicy.LONG_RUNNING, ResumePolicy.FROM_VOLUME)
 
 
+def is_experiment_name(name: str) -> bool:
+    """Whether an experiment may have this name: ``NAME_RULE``."""
+    return _NAME.fullmatch(name) is not None and len(name) <= MAX_NAME
+
+
 def _identity(experiment: Experiment) -> Iterator[Problem]:
     if experiment.api_version != API_VERSION:
         yield Problem("apiVersion", f"got {show(experiment.api_version)}, expected {API_VERSION}")
     if experiment.kind != "Experiment":
         yield Problem("kind", f"got {show(experiment.kind)}, expected Experiment")
     name, namespace = experiment.metadata.name or "", experiment.metadata.namespace or ""
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
+    if not is_experiment_name(name):
         found = f"got {show(name)}" if name else "missing"
-        rule = f"at most {MAX_NAME} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'"
-        yield Problem("metadata.name", f"{found}, expected {rule}")
+        yield Problem("metadata.name", f"{found}, expected {NAME_RULE}")
     if not _NAMESPACE.fullmatch(namespace) or len(namespace) > 63:
         yield Problem("metadata.namespace", f"got {show(namespace)}, expected at most 63 of a-z, 0-9 and '-'")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from katib.core.errors import Problem, SpecError
 from katib.core.objective import Direction
+from katib.resources.validation import NAME_RULE, is_experiment_name
 
 RUNNERS = ("process", "inline")
 
@@ -57,13 +58,12 @@ def one_of(*names: str) -> Rule:
 
 MAPPING = Rule(lambda value: isinstance(value, Mapping), "a mapping from names to values")
 
-TUNE: Mapping[str, Rule] = {
-    "objective": Rule(callable, "a function of the parameters"),
-    "space": Rule(
-        lambda value: isinstance(value, Mapping) and len(value) > 0 and all(map(is_name, value)),
-        "a mapping from parameter names to search.double(...), search.int(...) or search.categorical(...)",
-    ),
-    "max_trials": at_least(1),
+_SPACE = Rule(
+    lambda value: isinstance(value, Mapping) and len(value) > 0 and all(map(is_name, value)),
+    "a mapping from parameter names to search.double(...), search.int(...) or search.categorical(...)",
+)
+
+_SEARCH: Mapping[str, Rule] = {
     "parallel": at_least(1),
     "algorithm_settings": optional(MAPPING),
     "early_stopping_settings": optional(MAPPING),
@@ -71,9 +71,27 @@ TUNE: Mapping[str, Rule] = {
     "metric": Rule(is_name, "the name of a metric"),
     "goal": optional(Rule(is_finite, "a finite number")),
     "max_failed": optional(at_least(0)),
-    "runner": one_of(*RUNNERS),
     "seed": optional(at_least(0)),
     "folder": optional(Rule(lambda value: isinstance(value, str | os.PathLike), "a path")),
+}
+
+TUNE: Mapping[str, Rule] = {
+    "objective": Rule(callable, "a function of the parameters"),
+    "space": _SPACE,
+    "max_trials": at_least(1),
+    **_SEARCH,
+    "runner": one_of(*RUNNERS),
+}
+
+OPTIMIZER: Mapping[str, Rule] = {
+    "space": _SPACE,
+    "max_trials": optional(at_least(1)),
+    **_SEARCH,
+    "store": optional(
+        Rule(lambda value: isinstance(value, str) and "://" in value, "a URL such as sqlite:///katib.db")
+    ),
+    "name": optional(Rule(lambda value: isinstance(value, str) and is_experiment_name(value), NAME_RULE)),
+    "wait": Rule(lambda value: is_finite(value) and value >= 0, "a number of seconds >= 0"),
 }
 
 

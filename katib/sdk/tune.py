@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from katib.compose import Options, Workshop
-from katib.core.errors import Problem, SpecError
-from katib.core.experiment import Budget, Component, ExperimentSpec
-from katib.core.objective import Direction, Objective
+from katib.compose import Options, Workshop, default_home
+from katib.core.experiment import ExperimentSpec
 from katib.core.trial import Key
 from katib.engine import lifecycle
 from katib.sdk.arguments import TUNE, check
+from katib.sdk.experiments import METRIC, make_spec, unique_name
 from katib.sdk.result import Result
-from katib.sdk.search import Domain, space_of
-
-METRIC = "objective"
+from katib.sdk.search import Domain
 
 
 def tune(  # noqa: PLR0913 - the public face: every argument after the space is a keyword
@@ -52,21 +47,10 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     A failing objective fails its trial, not the call.
     """
     check(TUNE, locals())
-    if early_stopping_settings and not early_stopping:
-        raise SpecError([Problem("early_stopping_settings", "given without early_stopping, the rule they are for")])
-    spec = ExperimentSpec(
-        key=Key("default", f"tune-{uuid.uuid4().hex[:8]}"),
-        space=space_of(space),
-        objective=Objective(metric, Direction(direction), goal),
-        algorithm=_component(algorithm, algorithm_settings),
-        stopper=_component(early_stopping, early_stopping_settings) if early_stopping else None,
-        budget=Budget(int(parallel), int(max_trials), None if max_failed is None else int(max_failed)),
-        seed=None if seed is None else int(seed),
-    )
-    with tempfile.TemporaryDirectory(prefix="katib-tune-") as home:
-        kept = Path(folder) if folder is not None else None
-        options = Options(Path(home), "memory://", runner=runner, objective=objective, function_folder=kept)
-        return _run(options, spec)
+    spec = make_spec(Key("default", unique_name("tune")), locals())
+    kept = Path(folder) if folder is not None else None
+    options = Options(default_home(), "memory://", runner=runner, objective=objective, function_folder=kept)
+    return _run(options, spec)
 
 
 def _run(options: Options, spec: ExperimentSpec) -> Result:
@@ -83,7 +67,3 @@ def _run(options: Options, spec: ExperimentSpec) -> Result:
     finally:
         controller.close()
         workshop.close()
-
-
-def _component(name: str, settings: Mapping[str, object] | None) -> Component:
-    return Component(name, {key: str(value) for key, value in (settings or {}).items()})

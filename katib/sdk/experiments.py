@@ -1,0 +1,108 @@
+"""From the arguments of the Python door to an experiment in the store: made, or found again and gone on with."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from katib.compose import Workshop
+from katib.core.errors import AlreadyExistsError, LeaseHeldError, Problem, SpecError
+from katib.core.experiment import Budget, Component, Desired, Experiment, ExperimentSpec
+from katib.core.objective import Direction, Objective
+from katib.core.ports import Lease
+from katib.core.trial import Key
+from katib.engine import controller, lifecycle
+from katib.sdk.search import space_of
+from katib.storage.leases import this_holder
+
+METRIC = "objective"
+LEASE_PAUSE = 0.1  # seconds between two tries to get a lease that another process has
+
+
+def unique_name(prefix: str) -> str:
+    """A name that no experiment has yet."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def make_spec(key: Key, arguments: Mapping[str, Any]) -> ExperimentSpec:
+    """The spec for checked arguments of ``tune`` or ``Optimizer``, by their names. Raises SpecError."""
+    given = arguments
+    if given["early_stopping_settings"] and not given["early_stopping"]:
+        raise SpecError([Problem("early_stopping_settings", "given without early_stopping, the rule they are for")])
+    stopping = given["early_stopping"]
+    return ExperimentSpec(
+        key=key,
+        space=space_of(given["space"]),
+        objective=Objective(given["metric"], Direction(given["direction"]), given["goal"]),
+        algorithm=_component(given["algorithm"], given["algorithm_settings"]),
+        stopper=_component(stopping, given["early_stopping_settings"]) if stopping else None,
+        budget=Budget(int(given["parallel"]), _int(given["max_trials"]), _int(given["max_failed"])),
+        seed=_int(given["seed"]),
+    )
+
+
+def create_or_find(workshop: Workshop, spec: ExperimentSpec, wait: float) -> None:
+    """Store the experiment, or find the one of that name and give it the budget; its lease is this process's then.
+
+    wait: seconds to wait for the lease while another process has it. Raises SpecError if the stored experiment differs
+    in more than its budget, LeaseHeldError.
+    """
+    workshop.check(spec)
+    try:
+        lifecycle.create(workshop.store, spec, {})
+    except AlreadyExistsError:
+        _check_same(workshop.store.get(spec.key), spec)
+    lease = _acquire(workshop, spec.key, time.monotonic() + wait)
+    try:
+        lifecycle.edit(workshop.store, spec.key, lambda stored: _continued(stored, spec.budget))
+    except BaseException:
+        workshop.leases.release(lease)
+        raise
+
+
+def _continued(stored: Experiment, budget: Budget) -> Experiment:
+    """The experiment as it goes on; one that is over and may not go on stays as it is."""
+    wanted = replace(stored, desired=Desired.RUN, budget=budget)
+    over = stored.status.verdict is not None and not lifecycle.may_restart(wanted)
+    return stored if over else wanted
+
+
+def _acquire(workshop: Workshop, key: Key, deadline: float) -> Lease:
+    """The lease, which this process may acquire again: a controller does that when it begins."""
+    while True:
+        try:
+            return workshop.leases.acquire(key, this_holder(), controller.LEASE_SECONDS)
+        except LeaseHeldError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(min(LEASE_PAUSE, max(0.0, deadline - time.monotonic())))
+
+
+def _check_same(stored: Experiment, spec: ExperimentSpec) -> None:
+    """Raises SpecError if an experiment of that name was created with something else."""
+    old = stored.spec
+    pairs = {
+        "space": (old.space, spec.space),
+        "metric, direction or goal": (old.objective, spec.objective),
+        "algorithm": (old.algorithm, spec.algorithm),
+        "early_stopping": (old.stopper, spec.stopper),
+        "seed": (old.seed, old.seed if spec.seed is None else spec.seed),
+        "trialTemplate": (dict(old.template.document), dict(spec.template.document)),
+    }
+    differing = [name for name, (before, now) in pairs.items() if before != now]
+    if differing:
+        message = (
+            f"experiment {spec.key.name!r} exists with another {', '.join(differing)}; expected the same, or a new name"
+        )
+        raise SpecError([Problem("name", message)])
+
+
+def _component(name: str, settings: Mapping[str, object] | None) -> Component:
+    return Component(name, {key: str(value) for key, value in (settings or {}).items()})
+
+
+def _int(value: Any) -> int | None:
+    return None if value is None else int(value)
