@@ -27,9 +27,11 @@ from katib.resources import python_function, template
 from katib.storage import open_store
 from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
+from suggestion_service.observations import PUSH
 from suggestion_service.security import ClientSecurity
 from trial_runners import RUNNERS
 from trial_runners.output import FolderLogReader
+from trial_runners.pushed import PushedMetrics
 
 Objective = Callable[[dict[str, Any]], Any]
 
@@ -123,7 +125,7 @@ class Workshop:
         resting = experiment.desired is not Desired.RUN
         return Parts(
             algorithm=Deferred(partial(self._algorithm, spec)) if resting else self._algorithm(spec),
-            runner=runner,
+            runner=PushedMetrics(runner, self.store.log) if spec.collector.kind == PUSH else runner,
             collector=metrics.create_collector(spec.collector, spec.objective),
             render=partial(_render, spec),
             explain=partial(metrics.unavailable_reason, collector=spec.collector),

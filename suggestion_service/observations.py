@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
-from katib.core.errors import NotFoundError
+from katib.core.errors import NotFoundError, PermanentError
 from katib.core.objective import Measurement
 from katib.core.observation_log import PUSHED
 from katib.core.ports import LoggedStore
 from katib.core.trial import Cursor, Key, Trial
 
 DEFAULT_NAMESPACE = "default"
+PUSH = "Push"
+"""The collector kind of trials whose metrics come through the log."""
+
+_KEPT = 10_000  # trials whose collector kind is remembered
 
 
 class Observations:
@@ -20,6 +25,7 @@ class Observations:
     def __init__(self, store: LoggedStore) -> None:
         self._store = store
         self._log = store.log
+        self._kind = lru_cache(maxsize=_KEPT)(self._read_kind)
 
     def own(self, namespace: str, name: str) -> tuple[Key, Trial] | None:
         """The trial of that name in the store, and its experiment; None if it is somebody else's."""
@@ -30,11 +36,23 @@ class Observations:
             return None
 
     def attempt(self, namespace: str, name: str, told: int) -> int:
-        """Which run of the trial is meant: the one that was told, else the one that runs now; 0 if it is not ours."""
-        if told > 0:
-            return told
+        """Which run of the trial is meant: the one that was told, else the one that runs now; 0 if it is not ours.
+
+        Raises PermanentError for a trial of ours whose engine does not look here for its metrics.
+        """
         own = self.own(namespace, name)
-        return 0 if own is None else own[1].attempt
+        if own is None:
+            return 0
+        key, trial = own
+        if (kind := self._kind(key, name)) != PUSH:
+            raise PermanentError(
+                f"trial {name}: its metrics are collected by {kind}; the kind for metrics from here is {PUSH}"
+            )
+        return told if told > 0 else trial.attempt
+
+    def _read_kind(self, key: Key, trial: str) -> str:
+        """The trial is named because its name tells an experiment from one of the same name that came later."""
+        return self._store.get(key).spec.collector.kind
 
     def read(
         self, namespace: str, name: str, metric: str = "", start: float = -math.inf, end: float = math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -91,7 +91,9 @@ class Update:
     """What a runner says of one attempt.
 
     chunks: unread bytes by source, from the cursors that ``poll`` was given. measurements: ready-made ones (reported
-    in process or pushed); each is handed over once. more: unread bytes remain, so poll again before believing the end.
+    in process or pushed); each is handed over once. ends: cursors behind those of them that can be read again, by
+    source. more: unread bytes remain, so poll again before believing the end. early_stop: why whoever watches the
+    attempt ended it early, empty if nobody did.
     """
 
     id: AttemptId
@@ -101,7 +103,9 @@ class Update:
     message: str = ""
     chunks: tuple[Chunk, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    ends: Mapping[str, Cursor] = field(default_factory=dict)
     more: bool = False
+    early_stop: str = ""
 
 
 class Runner(Protocol):

@@ -42,7 +42,7 @@ def attempt_id(key: Key, trial: Trial) -> AttemptId:
 def collect(trial: Trial, update: Update, collector: Collector) -> Collection:
     """Turn the update's bytes into measurements, beside the ready-made ones."""
     measurements = list(update.measurements)
-    cursors = dict(trial.cursors)
+    cursors = {**trial.cursors, **update.ends}
     for chunk in update.chunks:
         found, end = collector(chunk)
         measurements.extend(found)

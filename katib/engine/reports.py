@@ -28,6 +28,8 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
     spec = session.experiment.spec
     collection = collect(trial, update, session.parts.collector)
     reported = report(trial, update, collection, now)
+    if update.early_stop and reported.stop is None:
+        reported = replace(reported, stop=Stop(TrialState.EARLY_STOPPED, update.early_stop))
     ended = update.phase.ended and not update.more
     judge = Judge(spec.objective, session.parts.explain, spec.retry)
     after = finish(reported, update, judge, now) if ended else reported
@@ -57,7 +59,7 @@ def _was_never_started(session: Session, trial: Trial, update: Update) -> bool:
 
 def _says_nothing(trial: Trial, update: Update) -> bool:
     """Whether the update only repeats what is known: the common case, so it is settled without any work."""
-    if update.chunks or update.measurements or update.phase.ended:
+    if update.chunks or update.measurements or update.phase.ended or (update.early_stop and trial.stop is None):
         return False
     if update.phase is Phase.WAITING:
         return trial.reason == update.reason

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from katib.core.changes import Changes, TrialChange
+from katib.core.experiment import CollectorSpec
 from katib.core.objective import Measurement
 from katib.core.observation_log import PUSHED
 from katib.core.trial import Cursor, TrialState
@@ -21,7 +22,7 @@ from suggestion_service.codec.logs import decode_report, encode_report, encode_t
 from suggestion_service.db_manager import DBManagerServicer
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.server import db_manager, serve
-from tests.contracts.store_contract import KEY, create, trial
+from tests.contracts.store_contract import KEY, create, experiment, trial
 from tests.suggestion_service.katib_client import OPTIONS, call, report, rows_of
 
 Code = grpc.StatusCode
@@ -51,6 +52,13 @@ def send(channel, *rows, trial="katib-abc", **fields):
 def read(channel, trial="katib-abc", **fields):
     reply = call(channel, "DBManager", "GetObservationLog", pb.GetObservationLogRequest(trial_name=trial, **fields))
     return rows_of(reply) if isinstance(reply, pb.GetObservationLogReply) else reply
+
+
+def create_pushing(store):
+    """Experiment team/study, whose trials push their metrics."""
+    pushing = experiment()
+    pushing = replace(pushing, spec=replace(pushing.spec, collector=CollectorSpec("Push")))
+    store.commit(Changes(KEY, pushing), expected=0)
 
 
 class TestForeignTrials:
@@ -184,7 +192,7 @@ class TestOwnTrials:
 
     def measured(self, store, *values, **fields):
         """Trial study-0000 with these values recorded."""
-        create(store)
+        create_pushing(store)
         reports = tuple(Measurement("loss", v, repr(v), 100.0 + i) for i, v in enumerate(values))
         own = replace(trial(0, state=TrialState.RUNNING), measured=len(values), **fields)
         store.commit(Changes(KEY, trials=(TrialChange(own, reports),)))
@@ -216,6 +224,16 @@ class TestOwnTrials:
 
         assert [row.measurement.text for row in store.log.news(KEY.namespace, "study-0000", 2, 0, 9).rows] == ["1"]
         assert [value for *_, value in read(channel, "study-0000")] == ["1"]
+
+    def test_one_whose_metrics_are_collected_otherwise_is_told_so(self, store, channel):
+        create(store)
+        store.commit(Changes(KEY, trials=(TrialChange(trial(0)),)))
+
+        code, details = send(channel, (T.format(1), "loss", "1"), trial="study-0000")
+
+        assert code is Code.FAILED_PRECONDITION
+        assert "collected by StdOut; the kind for metrics from here is Push" in details
+        assert read(channel, "study-0000") == []
 
     def test_their_log_goes_with_their_experiment(self, store, channel):
         self.measured(store, 0.5)
