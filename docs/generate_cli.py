@@ -19,8 +19,18 @@ MARKER = "<!-- What follows is written by docs/generate_cli.py out of the comman
 def page() -> str:
     """The whole page: what is written by hand, and each command."""
     by_hand = PAGE.read_text().partition(MARKER)[0]
-    commands = ("\n".join(_command(name, load("command", where, {}))) for name, (where, _) in COMMANDS.items())
+    loaded = {name: load("command", where, {}) for name, (where, _) in COMMANDS.items()}
+    commands = ("\n".join(_command(name, command)) for top in loaded.items() for name, command in _flat(*top))
     return "\n".join([by_hand + MARKER, *commands])
+
+
+def _flat(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """The command, or those of a group under both names."""
+    if not isinstance(command, click.Group):
+        yield name, command
+    else:
+        for below, each in command.commands.items():
+            yield from _flat(f"{name} {below}", each)
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:

@@ -67,6 +67,11 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "katib"
 
 
+def store_url(options: Options) -> str:
+    """Where experiments are kept."""
+    return options.store or f"sqlite:///{options.home / 'katib.db'}"
+
+
 @runtime_checkable
 class Resizable(Protocol):
     """A runner that keeps means ready for so many trials at a time."""
@@ -81,8 +86,7 @@ class Workshop:
     def __init__(self, options: Options) -> None:
         """Open the store. Raises SpecError on a bad URL, UnavailableError if it does not answer."""
         self.options = options
-        url = options.store or f"sqlite:///{options.home / 'katib.db'}"
-        opened = open_store(url, durable=options.durable)
+        opened = open_store(store_url(options), durable=options.durable)
         self.store: LoggedStore = opened.store
         self.leases: Leases = opened.leases
         self._open: list[Runner | RemoteAlgorithm] = []

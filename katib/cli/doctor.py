@@ -17,9 +17,11 @@ from katib.cli.exits import FAILED, OK
 from katib.cli.workshop import open_workshop, store_option
 from katib.compose import default_home
 from katib.core.errors import KatibError
+from katib.storage.servers import without_password
 
 PACKAGES = ("katib", "algorithms", "suggestion_service", "trial_runners", "benchmarks")
 REQUIRED = ("numpy", "pydantic", "PyYAML", "SQLAlchemy", "alembic", "grpcio", "protobuf", "cloudpickle", "psutil")
+DRIVERS = {"postgresql": ("postgres", "psycopg"), "mysql, mariadb": ("mysql", "PyMySQL")}  # kind -> extra, package
 EXTRAS = {"skopt": ("scikit-optimize", "scikit-learn"), "bench": ("optuna",)}
 
 
@@ -35,7 +37,7 @@ class Finding(NamedTuple):
 @store_option
 def doctor(store: str) -> int:
     """Check the packages, the store and the folders that katib uses."""
-    findings = [*_python(), *_packages(), *_libraries(), *_extras(), *_storage(store)]
+    findings = [*_python(), *_packages(), *_libraries(), *_extras(), *_drivers(), *_storage(store)]
     for finding in findings:
         click.echo(f"{finding.level:<5} {finding.about:<20} {finding.text}")
     return FAILED if any(finding.level == "bad" for finding in findings) else OK
@@ -75,13 +77,21 @@ def _extras() -> Iterator[Finding]:
         yield Finding("note" if missing else "ok", f"extra {extra}", text)
 
 
+def _drivers() -> Iterator[Finding]:
+    for kinds, (extra, package) in DRIVERS.items():
+        version = _version(package)
+        text = f"{package} {version}" if version else f"pip install 'katib-engine[{extra}]' brings {package}"
+        yield Finding("ok" if version else "note", kinds, text)
+
+
 def _storage(store: str) -> Iterator[Finding]:
     home = default_home()
+    where = without_password(store) or home / "katib.db"
     yield Finding("ok" if _writable(home) else "bad", "folder", f"{home}")
     try:
         with open_workshop(store) as workshop:
             count = len(workshop.store.list(limit=1).items)
-            yield Finding("ok", "store", f"{store or home / 'katib.db'} {'has experiments' if count else 'is empty'}")
+            yield Finding("ok", "store", f"{where} {'has experiments' if count else 'is empty'}")
     except (KatibError, OSError) as error:
         yield Finding("bad", "store", str(error))
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "algorithms": ("katib.cli.algorithms:algorithms", "List algorithms, or the settings of one"),
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),
     "services": ("katib.cli.service:services", "Serve Suggestion, DBManager and EarlyStopping over gRPC"),
+    "store": ("katib.cli.store:store", "Migrate or check the database that experiments are kept in"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),
 }
 

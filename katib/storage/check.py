@@ -42,15 +42,22 @@ class Damage(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a check found. version: of the tables. rows: how many were read, by table."""
+    """What a check found. database: its name. version: of the tables. rows: how many were read, by table."""
 
+    database: str
     version: str
     rows: dict[str, int]
     damages: tuple[Damage, ...]
 
+    def tree(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**self._asdict(), "damages": [damage._asdict() for damage in self.damages]}
+
 
 def check(database: Database) -> Report:
-    """Read everything; writers need not wait. Raises PermanentError if the tables are not of this program's version."""
+    """Read everything; writers need not wait. Raises NotFoundError, and
+    PermanentError if the tables are not of this program's version."""
+    database.must_exist()
     with database.translated_errors(), database.engine.connect() as connection:
         version = stored_version(connection)
     if version != VERSION:
@@ -59,7 +66,7 @@ def check(database: Database) -> Report:
     with database.read() as session:
         inspection = _Inspection(database, session)
         inspection.run()
-    return Report(version, inspection.rows, tuple(inspection.damages))
+    return Report(database.name, version, inspection.rows, tuple(inspection.damages))
 
 
 class _Inspection:

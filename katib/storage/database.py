@@ -113,6 +113,9 @@ class Database(ABC):
     def schema_lock(self, connection: Connection) -> AbstractContextManager[None]:
         """One at a time may change the tables: the others wait. Begins the transaction where there can be one."""
 
+    def must_exist(self) -> None:  # noqa: B027  a server says so itself
+        """Raise NotFoundError where opening would make a database that is not there."""
+
     def back_up(self, suffix: str) -> None:  # noqa: B027  a server's administrator does this, not we
         """Copy everything beside itself before the tables change, where that is for us to do."""
 

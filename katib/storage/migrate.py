@@ -23,8 +23,9 @@ _MAKING = Table(MAKING_TABLE, MetaData(), Column("id", Integer))
 
 
 class Migrated(NamedTuple):
-    """Versions of the tables; before: None if there were none."""
+    """Versions of the tables; before: None if there were none. database: its name."""
 
+    database: str
     before: str | None
     after: str
 
@@ -39,7 +40,7 @@ def migrate(database: Database) -> Migrated:
     with database.translated_errors(), database.engine.connect() as connection, database.schema_lock(connection):
         current = stored_version(connection)
         if current == VERSION:
-            return Migrated(current, VERSION)
+            return Migrated(database.name, current, VERSION)
         if current is None:
             _make_room(connection, database)
         else:
@@ -51,7 +52,7 @@ def migrate(database: Database) -> Migrated:
         else:
             connection.execute(update(leases).values(holder=NOBODY, fence=leases.c.fence + 1, expires=0.0))
         connection.commit()
-        return Migrated(current, VERSION)
+        return Migrated(database.name, current, VERSION)
 
 
 def alembic_config(connection: Connection, transactional_ddl: bool = True) -> Config:

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import PoolProxiedConnection
 
-from katib.core.errors import CorruptRecordError, KatibError, SpecError
+from katib.core.errors import CorruptRecordError, KatibError, NotFoundError, SpecError
 from katib.storage.database import Database
 
 BUSY_TIMEOUT = 60.0  # seconds that a statement waits while another process writes
@@ -47,9 +47,14 @@ class SqliteDatabase(Database):
         connection.exec_driver_sql(self.begin_write)
         yield
 
+    def must_exist(self) -> None:
+        """Opening makes the file."""
+        if not Path(self.name).exists():
+            raise NotFoundError(f"there is no file {self.name}")
+
     def back_up(self, suffix: str) -> None:
         """Copy the file, committed work in its log included, beside itself; written aside and renamed."""
-        path = Path(str(self.engine.url.database))
+        path = Path(self.name)
         target = path.with_name(path.name + suffix)
         aside = target.with_name(target.name + ".part")
         aside.unlink(missing_ok=True)
@@ -86,9 +91,8 @@ class SqliteDatabase(Database):
 
 
 def open_database(url: str, *, durable: bool) -> Database:
-    """The database file behind ``sqlite:///path``, made with its folder if missing."""
+    """The database file behind ``sqlite:///path``; the first connection makes it with its folder if missing."""
     path = _path(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None},  # None: transactions begin when we say so
@@ -108,6 +112,10 @@ def _path(url: str) -> Path:
 
 
 def _prepare_connections(engine: Engine, synchronous: str) -> None:
+    @event.listens_for(engine, "do_connect")
+    def make_folder(*_arguments: object) -> None:
+        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         _write_ahead(connection)
