@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from katib.cli.columns import Columns, Item
 from katib.cli.exits import OK
 from katib.cli.output import TablePrinter, print_object, print_table
 from katib.cli.workshop import (
+    every_experiment,
     find_experiment,
     find_trial,
     kind_of,
     namespace_option,
+    newest_revision,
     open_workshop,
     output_option,
     store_option,
@@ -84,7 +86,7 @@ def get(kind: str, name: str | None, **flags: Any) -> int:
         raise click.UsageError("a NAME cannot be looked up across all namespaces; use -n NAMESPACE")
     with open_workshop(query.store) as workshop:
         store = workshop.store
-        since = max((e.revision for e in _all(store, None)), default=0) if query.watch else 0
+        since = newest_revision(store) if query.watch else 0
         items = _find(store, query)
         if query.watch:
             _watch(store, query, items, since)
@@ -96,24 +98,15 @@ def get(kind: str, name: str | None, **flags: Any) -> int:
 def _find(store: Store, query: Query) -> list[Item]:
     """What was asked for. Raises NotFoundError if a name was given and nothing has it."""
     if query.kind != "trial":
-        experiments = [find_experiment(store, query.key)] if query.name else list(_all(store, query.scope))
+        experiments = [find_experiment(store, query.key)] if query.name else list(every_experiment(store, query.scope))
         return [(experiment, None) for experiment in experiments]
     if query.name is None:
-        return [(e, t) for e in _all(store, query.scope) for t in _by_number(store, e)]
+        return [(e, t) for e in every_experiment(store, query.scope) for t in _by_number(store, e)]
     try:
         experiment = store.get(query.key)
     except NotFoundError:
         return [find_trial(store, query.namespace, query.name)]
     return [(experiment, trial) for trial in _by_number(store, experiment)]
-
-
-def _all(store: Store, namespace: str | None) -> Iterator[Experiment]:
-    cont = ""
-    while True:
-        page = store.list(namespace, cont=cont)
-        yield from page.items
-        if not (cont := page.cont):
-            return
 
 
 def _by_number(store: Store, experiment: Experiment) -> list[Trial]:

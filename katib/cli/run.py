@@ -8,15 +8,23 @@ from typing import Any
 
 import click
 
+from katib.cli.edit import budget_options, counts_of, set_counts
 from katib.cli.foreground import Flags, run_in_foreground
 from katib.cli.loading import load_file, problems_of
 from katib.cli.submit import create_or_find, is_over, override
 from katib.cli.suggestion import suggestion_options, take_security
-from katib.cli.workshop import find_experiment, namespace_option, open_workshop, output_option, split_name, store_option
+from katib.cli.values import Duration
+from katib.cli.workshop import (
+    find_experiment,
+    namespace_option,
+    open_workshop,
+    output_option,
+    split_experiments,
+    store_option,
+)
 from katib.compose import Workshop
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
 from katib.core.naming import load
-from katib.core.trial import Key
 from katib.engine import lifecycle
 from katib.resources.python_function import KIND, is_python_function
 from trial_runners import RUNNERS
@@ -36,9 +44,9 @@ def _shared_options(command: Any) -> Any:
             suggestion_options,
             click.option(
                 "--timeout",
-                type=click.FloatRange(min=0),
-                metavar="SECONDS",
-                help="End running trials and stop after this time, exit 4",
+                type=Duration(),
+                metavar="DURATION",
+                help="End running trials and stop after this time (90s, 5m, 1h30m), exit 4",
             ),
             output_option("table", "json", "yaml"),
             store_option,
@@ -75,21 +83,36 @@ def run(file: Path, parallel: int | None, seed: int | None, runner: str | None, 
 @click.command(short_help="Go on with an experiment that was stopped or interrupted")
 @click.argument("words", nargs=-1, required=True, metavar="[experiment] NAME")
 @namespace_option
+@budget_options
 @_shared_options
 def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: str, **flags: Any) -> int:
-    """Go on with the stored experiment NAME, as it was created."""
-    kind, name = split_name(words, default="experiment")
-    if kind != "experiment":
-        raise click.UsageError(f"only experiments can be resumed, got {kind} {name!r}")
+    """Go on with the stored experiment NAME, as it was created; with another budget if one is given, as katib edit.
+
+    One that has ended by maxTrialCount goes on if its resumePolicy is LongRunning or FromVolume and it may have more.
+
+    \b
+    Examples:
+      katib resume my-experiment
+      katib resume my-experiment --max-trials 40
+    """
+    counts = counts_of(**{name: flags.pop(name) for name in ("max_trials", "parallel", "max_failed")})
+    keys = split_experiments(words, namespace, "resumed")
+    if len(keys) != 1:
+        raise click.UsageError(f"one experiment is resumed at a time, got {len(keys)}")
+    (key,) = keys
     security = take_security(flags)
     with open_workshop(store) as workshop:
         workshop.options = replace(workshop.options, suggestion_security=security)
-        experiment = find_experiment(workshop.store, Key(namespace, name))
+        experiment = find_experiment(workshop.store, key)
         _choose_runner(workshop, experiment.spec, runner)
+        if counts:
+            experiment = set_counts(workshop, experiment.key, counts)
         if is_over(experiment):
             return run_in_foreground(workshop, Flags(**flags), lambda: experiment)
         if not experiment.spec.template.document:
-            raise click.UsageError(f"{name!r} is run from Python: go on with katib.Optimizer(..., name={name!r})")
+            raise click.UsageError(
+                f"{key.name!r} is run from Python: go on with katib.Optimizer(..., name={key.name!r})"
+            )
         return run_in_foreground(
             workshop, Flags(**flags), lambda: lifecycle.want(workshop.store, experiment.key, Desired.RUN)
         )

@@ -13,9 +13,10 @@ from katib.compose import Workshop
 from katib.core.errors import NotFoundError, Problem, SpecError
 from katib.core.experiment import Desired, Experiment
 from katib.engine import lifecycle
+from katib.resources.edits import differences
 from katib.resources.load import LoadedExperiment
+from katib.resources.validation import EDITABLE
 
-BUDGET_FIELDS = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 SHOWN = 60  # characters of a value in a message
 
 
@@ -57,7 +58,7 @@ def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
     if loaded.spec.seed not in (None, stored.spec.seed):
         message = f"--seed {loaded.spec.seed}: experiment {key.name!r} exists with {stored.spec.seed}; {remedy}"
         raise click.UsageError(message)
-    found = _difference(_frozen_part(stored.document), _frozen_part(loaded.document), "spec")
+    found = next(differences(_frozen_part(stored.document), _frozen_part(loaded.document), "spec"), None)
     if found:
         path, old, new = found
         message = f"got {_show(new)}, but experiment {key.name!r} exists with {_show(old)}; {remedy}"
@@ -76,22 +77,7 @@ def _check_over(stored: Experiment, wanted: Experiment) -> None:
 
 
 def _frozen_part(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.get("spec", {}).items() if name not in BUDGET_FIELDS}
-
-
-def _difference(old: Any, new: Any, path: str) -> tuple[str, Any, Any] | None:
-    """The first place where two trees differ: its path, and what they have there."""
-    if old == new:
-        return None
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in [*old, *(n for n in new if n not in old)]:
-            if found := _difference(old.get(name), new.get(name), f"{path}.{name}"):
-                return found
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for i, (a, b) in enumerate(zip(old, new, strict=True)):
-            if found := _difference(a, b, f"{path}[{i}]"):
-                return found
-    return path, old, new
+    return {name: value for name, value in document.get("spec", {}).items() if name not in EDITABLE}
 
 
 def _show(value: Any) -> str:

@@ -60,6 +60,23 @@ def split_name(words: tuple[str, ...], default: str = "") -> tuple[str, str]:
     return kind_of(parts[0]), parts[1]
 
 
+def split_names(words: tuple[str, ...], default: str = "") -> list[tuple[str, str]]:
+    """``NAME...``, ``KIND NAME...`` or ``KIND/NAME...`` -> (kind, name) of each."""
+    first = words[0].partition(".")[0].lower()
+    if len(words) > 1 and first in KINDS:
+        return [split_name((words[0], name)) for name in words[1:]]
+    return [split_name((word,), default) for word in words]
+
+
+def split_experiments(words: tuple[str, ...], namespace: str, done: str) -> list[Key]:
+    """The keys of the experiments named. done: what can be done to experiments alone, for the message."""
+    named = split_names(words, default="experiment")
+    for kind, name in named:
+        if kind != "experiment":
+            raise click.UsageError(f"only experiments can be {done}, got {kind} {name!r}")
+    return [Key(namespace, name) for _, name in named]
+
+
 def kind_of(word: str) -> str:
     """experiment, trial or suggestion, from any of kubectl's spellings."""
     kind = KINDS.get(word.partition(".")[0].lower())
@@ -67,6 +84,21 @@ def kind_of(word: str) -> str:
         hint = nearest_hint(word, list(KINDS))
         raise click.UsageError(f"unknown kind {word!r}{hint}; expected experiments, trials or suggestions")
     return kind
+
+
+def every_experiment(store: Store, namespace: str | None = None) -> Iterator[Experiment]:
+    """All experiments of a namespace, None for any, page by page."""
+    cont = ""
+    while True:
+        page = store.list(namespace, cont=cont)
+        yield from page.items
+        if not (cont := page.cont):
+            return
+
+
+def newest_revision(store: Store) -> int:
+    """The revision to ask the change feed from: whatever is read after this call is as new."""
+    return max((experiment.revision for experiment in every_experiment(store)), default=0)
 
 
 def find_experiment(store: Store, key: Key) -> Experiment:

@@ -34,7 +34,7 @@ def fill_defaults(experiment: Experiment) -> Experiment:
     if not filled.metadata.namespace:
         filled.metadata.namespace = NAMESPACE
     spec = filled.spec
-    _fill_counts(spec)
+    fill_counts(spec)
     if spec.objective is not None:
         _fill_targets(spec.objective)
         _fill_strategies(spec.objective)
@@ -48,7 +48,8 @@ def fill_defaults(experiment: Experiment) -> Experiment:
     return filled
 
 
-def _fill_counts(spec: ExperimentSpec) -> None:
+def fill_counts(spec: ExperimentSpec) -> None:
+    """Fill in what an experiment's course follows from: how many trials at a time, and whether it can go on."""
     if spec.parallel_trial_count is None:
         limit = spec.max_trial_count
         spec.parallel_trial_count = PARALLEL_TRIALS if limit is None else min(PARALLEL_TRIALS, max(limit, 1))

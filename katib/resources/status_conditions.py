@@ -24,6 +24,7 @@ _ENDS: Mapping[TrialState, tuple[str, str]] = {
 _VERDICTS: Mapping[Verdict, str] = {
     Verdict.GOAL_REACHED: "The experiment has reached its goal",
     Verdict.MAX_TRIALS_REACHED: "The experiment has run as many trials as it may",
+    Verdict.MAX_DURATION_REACHED: "The experiment has run as long as it may",
     Verdict.SEARCH_EXHAUSTED: "The algorithm has nothing more to suggest",
     Verdict.FAILED: "The experiment has failed",
 }

@@ -29,7 +29,7 @@ MAX_NAME = 40  # names of trials are longer and have to fit the 63 characters of
 NAME_RULE = f"at most {MAX_NAME} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'"
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-_EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
+EDITABLE = ("parallelTrialCount", "maxTrialCount", "maxFailedTrialCount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def find_problems(experiment: Experiment, known: Known, template: Mapping[str, A
     inline = spec.trial_template.trial_spec if spec.trial_template is not None else None
     return [
         *_identity(experiment),
-        *_counts(spec),
+        *count_problems(spec),
         *_objective(spec.objective),
         *_component(spec.algorithm, "spec.algorithm", known.algorithms),
         *(_component(spec.early_stopping, "spec.earlyStopping", known.stoppers) if spec.early_stopping else ()),
@@ -104,8 +104,8 @@ def validate_update(old: Experiment, new: Experiment) -> None:
         problems.append(
             Problem(
                 "spec",
-                "the experiment is complete; only one that ended by maxTrialCount, with the resumePolicy LongRunning "
-                "or FromVolume, can go on",
+                f"the experiment is complete{_end(old)}; only one that ended by maxTrialCount, with the resumePolicy "
+                "LongRunning or FromVolume, can go on",
             )
         )
     limit, made = new.spec.max_trial_count, old.status.trials if old.status else None
@@ -113,8 +113,8 @@ def validate_update(old: Experiment, new: Experiment) -> None:
         expected = f"more than the {made} trials that exist"
         problems.append(Problem("spec.maxTrialCount", f"got {limit}, expected {expected}"))
     for name in sorted(before.keys() | after.keys()):
-        if name not in _EDITABLE and before.get(name) != after.get(name):
-            problems.append(Problem(f"spec.{name}", f"cannot be changed; only {', '.join(_EDITABLE)} can"))
+        if name not in EDITABLE and before.get(name) != after.get(name):
+            problems.append(Problem(f"spec.{name}", f"cannot be changed; only {', '.join(EDITABLE)} can"))
     if problems:
         raise SpecError(problems)
 
@@ -122,6 +122,14 @@ def validate_update(old: Experiment, new: Experiment) -> None:
 def _completed(experiment: Experiment) -> bool:
     status = experiment.status
     return status is not None and any(status.holds(condition) for condition in ("Succeeded", "Failed"))
+
+
+def _end(experiment: Experiment) -> str:
+    """How a completed experiment ended, and its policy, where they are known."""
+    status = experiment.status
+    end = (status.holds("Succeeded") or status.holds("Failed")) if status else None
+    facts = [end.reason if end else None, f"resumePolicy {experiment.spec.resume_policy}"]
+    return f" ({', '.join(filter(None, facts))})"
 
 
 def _restartable(experiment: Experiment) -> bool:
@@ -148,7 +156,8 @@ def _identity(experiment: Experiment) -> Iterator[Problem]:
         yield Problem("metadata.namespace", f"got {show(namespace)}, expected at most 63 of a-z, 0-9 and '-'")
 
 
-def _counts(spec: ExperimentSpec) -> Iterator[Problem]:
+def count_problems(spec: ExperimentSpec) -> Iterator[Problem]:
+    """What is wrong with the three counts, each by itself and beside each other."""
     failed, limit, parallel = spec.max_failed_trial_count, spec.max_trial_count, spec.parallel_trial_count
     if failed is not None and failed < 0:
         yield Problem("spec.maxFailedTrialCount", f"got {failed}, expected 0 or more")

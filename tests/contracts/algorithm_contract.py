@@ -20,7 +20,7 @@ from katib.core.history import History
 from katib.core.objective import Direction, Objective
 from katib.core.ports import Algorithm
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
-from katib.core.trial import Key, Parameters, Proposal
+from katib.core.trial import Key, Parameters, Proposal, TrialState
 from tests.contracts.simulation import MIXED_FATES, Simulation
 
 Make = Callable[[ExperimentSpec], Algorithm]
@@ -149,6 +149,21 @@ class AlgorithmContract:
 
         simulation.run(algorithm, sample.trials, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
         assert next(steps) > 3
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_a_failed_trial_that_runs_again_is_pending_again(self, make: Make, sample: Sample) -> None:
+        """What an algorithm kept of the history it saw grow must not outlive that history."""
+        simulation = Simulation(sample.spec(), loss)
+        algorithm = make(sample.spec())
+        simulation.run(algorithm, sample.trials // 2, order=1, fates=[TrialState.SUCCEEDED, TrialState.FAILED])
+        failed = [t.number for t in simulation.history.finished if t.state is TrialState.FAILED]
+        for number in (failed[0], failed[-1]):
+            simulation.retry(number)
+            answer = algorithm.suggest(simulation.history, 2)
+            assert make(sample.spec()).suggest(simulation.restarted(), 2) == answer
+            simulation.evaluate(number)
+        simulation.run(algorithm, sample.trials, parallel=2, order=3)
+        assert len(simulation.history) == sample.trials
 
     @pytest.mark.parametrize("sample", EVERY)
     def test_maximising_mirrors_minimising(self, make: Make, sample: Sample) -> None:

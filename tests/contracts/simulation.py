@@ -71,6 +71,15 @@ class Simulation:
             self.report(number, self.function(self.history.trials[number].parameters))
         return self.finish(number, state)
 
+    def retry(self, number: int) -> None:
+        """A finished trial runs again: its next attempt, without the reports of the last."""
+        self.reports.pop(number, None)
+        trial = self.history.trials[number]
+        again = replace(
+            trial, state=TrialState.RUNNING, attempt=trial.attempt + 1, seq=self._next_seq(), observation={}
+        )
+        self.history = self.history.reopened(again)
+
     def restarted(self) -> History:
         """An equal history, read anew."""
         return History(self.spec.space, self.spec.objective, self.history.trials.values(), self.reports)
