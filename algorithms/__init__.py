@@ -19,6 +19,8 @@ ALGORITHMS: Mapping[str, str] = {
     "random": "algorithms.random_search:RandomSearch",
     "grid": "algorithms.grid:Grid",
     "sobol": "algorithms.sobol:Sobol",
+    "tpe": "algorithms.tpe:TPE",
+    "multivariate-tpe": "algorithms.tpe:MultivariateTPE",
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
     "hyperband": "algorithms.hyperband:Hyperband",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",

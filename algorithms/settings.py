@@ -33,8 +33,8 @@ class SettingInfo:
     """One setting, as a user reads of it.
 
     type: int, float or str. default: None if it is required, or if leaving it out has a meaning of its own (see
-    ``help``). low, high: smallest and largest allowed value. above: values must be greater than this. choices: the
-    allowed texts.
+    ``help``). low, high: smallest and largest allowed value. above, below: values must be greater, or less, than
+    this. choices: the allowed texts.
     convert: how to read the text where Katib does not do it by type; raises ValueError or OverflowError.
     """
 
@@ -46,6 +46,7 @@ class SettingInfo:
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    below: float | None = None
     choices: tuple[str, ...] = ()
     convert: Callable[[str], Any] | None = None
 
@@ -57,6 +58,7 @@ class SettingInfo:
         limits = [f"at least {self.low:g}" if self.low is not None else ""]
         limits.append(f"at most {self.high:g}" if self.high is not None else "")
         limits.append(f"greater than {self.above:g}" if self.above is not None else "")
+        limits.append(f"less than {self.below:g}" if self.below is not None else "")
         return ", ".join([_NOUNS[self.type], *filter(None, limits)])
 
     def read(self, text: str) -> Any:
@@ -66,13 +68,14 @@ class SettingInfo:
             raise ValueError(text)
         if (self.low is not None and value < self.low) or (self.above is not None and value <= self.above):
             raise ValueError(text)
-        if self.high is not None and value > self.high:
+        if (self.high is not None and value > self.high) or (self.below is not None and value >= self.below):
             raise ValueError(text)
         return value
 
 
 def setting(default: Any = MISSING, **rule: Any) -> Any:
-    """A field of a Settings class; required without ``default``. ``rule``: help, low, high, above, choices, convert."""
+    """A field of a Settings class; required without ``default``. ``rule``: help, low, high, above, below,
+    choices, convert."""
     return field(default=default, metadata=rule)
 
 

@@ -72,6 +72,9 @@ SAMPLES = {
     "random": Sample("random"),
     "grid": Sample("grid", space=STEPPED, max_trials=None),
     "sobol": Sample("sobol"),
+    "tpe": Sample("tpe", {"n_startup_trials": "5"}),
+    "tpe-hyperopt": Sample("tpe", {"n_startup_trials": "3", "gamma": "0.25", "prior_weight": "2"}),
+    "multivariate-tpe": Sample("multivariate-tpe", {"n_startup_trials": "5"}),
     "bayesianoptimization": Sample(
         "bayesianoptimization", {"n_initial_points": "5"}, on_grid={"n_initial_points": "52"}, trials=9
     ),
