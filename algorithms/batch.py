@@ -21,16 +21,8 @@ class Batch:
 
     @property
     def number(self) -> int:
-        """Number of the trial that is proposed next."""
-        return self.history.next_number + len(self.suggestions)
-
-    def labels_of(self, number: int) -> Mapping[str, str]:
-        """Labels of a trial or of a suggestion of the batch; none of a trial that the history lacks."""
-        place = number - self.history.next_number
-        if place >= 0:
-            return self.suggestions[place].labels
-        trial = self.history.trials.get(number)
-        return {} if trial is None else trial.labels
+        """Number of the trial that is proposed next; where parameters run several times, of the first of its runs."""
+        return self.history.next_number + len(self.suggestions) * self.history.objective.repeats
 
     def taken(self, parameters: Parameters) -> bool:
         """Whether these parameters were tried, are pending, are in the batch already, or break a constraint."""

@@ -4,7 +4,7 @@
   first edge. Place k of it is found by arithmetic: no list of combinations exists, however many there are.
 * A parameter whose condition does not hold multiplies nothing: each point comes once.
 * A point that any trial has is passed over, whoever proposed it and however it ended. The search is exhausted when
-  nothing is left.
+  nothing is left. Where constraints forbid nearly all of a large grid, what they allow is searched for at random.
 * Every double needs a step, and ``maxTrialCount`` may not exceed the number of combinations (both as in Katib).
 """
 
@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
-from algorithms.randomness import permuted, seed_of
+from algorithms.randomness import generator, permuted, seed_of
 from algorithms.settings import Settings, parse, setting
+from algorithms.unseen import unseen_points
 from algorithms.walk import next_place, place_label
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
@@ -26,6 +28,8 @@ from katib.core.space import Choice, Ordinal, Parameter, SearchSpace
 from katib.core.trial import Proposal, Value
 
 LEAD = "grid/lead"
+
+_MOST_STEPS = 10_000  # places that are passed over where constraints forbid points
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Grid:
     """Walks through the combinations in an order of the seed's choice."""
 
     settings_class = GridSettings
+    supports = frozenset(Feature)
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting, a double without a step, or a budget beyond the grid."""
@@ -48,9 +53,10 @@ class Grid:
         if problems:
             raise SpecError(problems)
         self._grid = Combinations(spec.space)
-        limit = spec.budget.max_trials
-        if limit is not None and limit > self._grid.count:
-            too_many = f"got {limit}, more than all {self._grid.count} possible combinations of the grid"
+        limit, runs = spec.budget.max_trials, self._grid.count * spec.objective.repeats
+        if limit is not None and limit > runs:
+            times = f", each {spec.objective.repeats} times" if spec.objective.repeats > 1 else ""
+            too_many = f"got {limit}, more than all {self._grid.count} possible combinations of the grid{times}"
             raise SpecError([Problem("spec.maxTrialCount", too_many)])
 
     def suggest(self, history: History, count: int) -> Proposal:
@@ -64,14 +70,19 @@ class Grid:
 
     def _add_next(self, batch: Batch, grid: Combinations) -> bool:
         """Go on from the place reached, and past the end once more from the start, to a point that is not taken."""
-        first = next_place(batch, LEAD)
-        for step in range(grid.count):
+        first, place, space = next_place(batch, LEAD), 0, batch.history.space
+        for step in range(min(grid.count, _MOST_STEPS) if space.constraints else grid.count):
             place = (first + step) % grid.count
             parameters = grid.at(permuted(self._seed, place, grid.count))
             if not batch.taken(parameters):
                 batch.add(parameters, place_label(batch, LEAD, place))
                 return True
-        return False
+        # Constraints forbid nearly all of the grid, so what they allow is searched for.
+        rng = generator(self._seed, batch.number)
+        rest = next(unseen_points(space, rng, batch.taken), None) if grid.count > _MOST_STEPS else None
+        if rest is not None:
+            batch.add(rest, place_label(batch, LEAD, place))
+        return rest is not None
 
 
 def _unbounded(space: SearchSpace) -> Iterator[Problem]:

@@ -78,10 +78,10 @@ class OptunaTPE:
         trials = [*self._finished, *self._pending(batch)]
         study = Study("history", _Trials(trials, objectives=history.view().Y.shape[1]))
         sampler = self._sampler(seed)
-        for number in itertools.count(batch.number):
-            point = self._draw(sampler, study, space, number)
-            yield space.from_unit(point)
-            trials.append(_trial(number, space.to_unit(space.from_unit(point)), self._axes))
+        for number in itertools.count(history.next_number + len(trials)):
+            parameters = space.from_unit(self._draw(sampler, study, space, number))
+            yield parameters
+            trials.append(_trial(number, space.to_unit(parameters), self._axes))
 
     def _keep_up_with(self, history: History) -> None:
         """Take the trials in that finished since the last call."""
@@ -96,9 +96,11 @@ class OptunaTPE:
 
     def _finished_trial(self, history: History, view: View, row: int) -> FrozenTrial:
         trial = _trial(int(view.numbers[row]), view.X[row], self._axes)
-        losses: list[float] = view.Y[row].tolist()
         if view.failed[row]:
             return trial  # as one that runs for ever: bad, and never among the good ones for lack of others
+        losses: list[float] = view.Y[row].tolist()
+        if view.violations.shape[1]:
+            trial.system_attrs["constraints"] = view.violations[row].tolist()
         if view.censored[row] and len(losses) == 1:
             trial.state = TrialState.PRUNED
             trial.intermediate_values = {len(history.curve(trial.number)): losses[0]}
@@ -107,12 +109,12 @@ class OptunaTPE:
         return trial
 
     def _pending(self, batch: Batch) -> Iterator[FrozenTrial]:
-        running = {number: trial.parameters for number, trial in batch.history.active.items()}
-        proposed = {batch.history.next_number + i: s.parameters for i, s in enumerate(batch.suggestions)}
-        for number, parameters in {**running, **proposed}.items():
-            point = batch.history.space.locate(parameters)
+        history = batch.history
+        tried = {history.point(t.parameters): t.parameters for t in history.active.values()}  # repeated runs count once
+        for number, parameters in enumerate([*tried.values(), *(s.parameters for s in batch.suggestions)]):
+            point = history.space.locate(parameters)
             if point is not None:
-                yield _trial(number, point, self._axes)
+                yield _trial(history.next_number + number, point, self._axes)
 
     def _sampler(self, seed: int) -> TPESampler:
         settings = self._settings

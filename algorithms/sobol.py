@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, seed_of
 from algorithms.settings import Settings, parse, setting
@@ -48,6 +49,7 @@ class Sobol:
     """Walks along the sequence; exhausted when a finite space is used up."""
 
     settings_class = SobolSettings
+    supports = frozenset(Feature)
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting, or more parameters than the sequence has dimensions."""

@@ -10,7 +10,9 @@ for all that are active together (Falkner et al. 2018, "BOHB", section 3.2).
 * A parameter with a condition learns from the trials in which it was active; in ``multivariate-tpe`` together with
   those of the same condition.
 * Pending trials count as bad ones ("constant liar"), and so do failed ones, for ever: suggestions keep away from both.
-  Early-stopped ones rank behind all that succeeded, the longest run first.
+  Early-stopped ones rank behind all that succeeded, the longest run first, and those that violate a constraint on
+  metrics behind all others, the smallest violation first.
+* Several objectives are split by the ranks of non-domination, then by hypervolume (Ozaki et al. 2020, "MOTPE").
 * No point is suggested twice: what was tried is taken as bad once more and the model asked again, up to eight times;
   then an untried point is drawn at random. The search is exhausted when a finite space is used up.
 * ``gamma`` and ``n_EI_candidates`` are hyperopt's settings, which Katib's ``tpe`` has. Without ``gamma``, Optuna's rule
@@ -30,6 +32,7 @@ from typing import Protocol
 import numpy as np
 
 from algorithms.batch import Batch
+from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of
 from algorithms.settings import Settings, parse, setting
@@ -75,6 +78,7 @@ class TPE:
     """Each parameter by itself; exhausted when a finite space is used up."""
 
     settings_class = TPESettings
+    supports = frozenset(Feature)
     joint = False  # whether parameters are modelled together
 
     def __init__(self, spec: ExperimentSpec) -> None:

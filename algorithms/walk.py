@@ -13,10 +13,15 @@ from algorithms.batch import Batch
 
 def next_place(batch: Batch, label: str) -> int:
     """The place behind that of the newest trial that carries ``label``; 0 if there is none."""
-    for number in range(batch.number - 1, -1, -1):
-        lead = batch.labels_of(number).get(label)
-        if lead is not None:
-            return number + int(lead) + 1
+    if batch.suggestions:  # each of which carries it
+        newest = batch.number - batch.history.objective.repeats
+        return newest + int(batch.suggestions[-1].labels[label]) + 1
+    history = batch.history
+    for number in range(history.next_number - 1, -1, -1):
+        trial = history.trials.get(number)
+        if trial is not None and label in trial.labels:
+            first = history.number_of(trial.parameters)  # where parameters run several times, all runs carry it
+            return (number if first is None else first) + int(trial.labels[label]) + 1
     return 0
 
 

@@ -26,7 +26,6 @@ def _has_server(kind: str, driver: str) -> bool:
 PARTS = {
     "skopt": lambda: importlib.util.find_spec("skopt") is not None,
     "jsonschema": lambda: importlib.util.find_spec("jsonschema") is not None,
-    "optuna": lambda: importlib.util.find_spec("optuna") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
     "postgres": lambda: _has_server("postgres", "psycopg"),

@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("numpy", "scipy", "pydantic", "yaml", "sqlalchemy", "grpc", "skopt", "sklearn", "optuna", "rich", "click")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "pydantic",
+    "yaml",
+    "sqlalchemy",
+    "grpc",
+    "skopt",
+    "sklearn",
+    "optuna",
+    "cmaes",
+    "rich",
+    "click",
+)
 
 
 def loaded_by(statement: str, names: tuple[str, ...] = HEAVY) -> list[str]:

@@ -20,9 +20,22 @@ from katib.core.errors import KatibError
 from katib.storage.servers import without_password
 
 PACKAGES = ("katib", "algorithms", "suggestion_service", "trial_runners", "benchmarks")
-REQUIRED = ("numpy", "pydantic", "PyYAML", "SQLAlchemy", "alembic", "grpcio", "protobuf", "cloudpickle", "psutil")
+REQUIRED = (
+    "numpy",
+    "scipy",
+    "optuna",
+    "cmaes",
+    "pydantic",
+    "PyYAML",
+    "SQLAlchemy",
+    "alembic",
+    "grpcio",
+    "protobuf",
+    "cloudpickle",
+    "psutil",
+)
 DRIVERS = {"postgresql": ("postgres", "psycopg"), "mysql, mariadb": ("mysql", "PyMySQL")}  # kind -> extra, package
-EXTRAS = {"skopt": ("scikit-optimize", "scikit-learn"), "bench": ("optuna",)}
+EXTRAS = {"skopt": ("scikit-optimize", "scikit-learn")}
 
 
 class Finding(NamedTuple):

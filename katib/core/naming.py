@@ -13,7 +13,6 @@ from katib.core.errors import MissingExtraError, PermanentError, UnknownNameErro
 EXTRA_OF_PACKAGE = {
     "skopt": "skopt",
     "sklearn": "skopt",
-    "optuna": "bench",
     "torch": "nas",
     "ray": "ray",
     "psycopg": "postgres",

@@ -115,10 +115,19 @@ def test_every_entry_describes_its_settings() -> None:
 
 def test_katibs_settings_and_defaults() -> None:
     table = {name: {i.name: i.default for i in settings_of(name)} for name in {**ALGORITHMS, **STOPPERS}}
+    tpe = {
+        "n_startup_trials": 10,
+        "n_ei_candidates": 24,
+        "n_EI_candidates": None,
+        "gamma": None,
+        "prior_weight": 1.0,
+        "random_state": None,
+    }
     assert table == {
         "random": {"random_state": None},
         "grid": {"random_state": None},
         "sobol": {"random_state": None},
+        **dict.fromkeys(("tpe", "multivariate-tpe"), tpe),
         "bayesianoptimization": {
             "base_estimator": "GP",
             "n_initial_points": 10,

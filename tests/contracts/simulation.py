@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from katib.core.experiment import ExperimentSpec
@@ -29,10 +29,14 @@ MIXED_FATES = (
 
 @dataclass
 class Simulation:
-    """An experiment in memory. The clock is the seq: every report and every record of a trial takes one."""
+    """An experiment in memory. The clock is the seq: every report and every record of a trial takes one.
+
+    function: the objective's value. others: values of further metrics, by name.
+    """
 
     spec: ExperimentSpec
     function: Function = lambda parameters: 0.0
+    others: Mapping[str, Function] = field(default_factory=dict)
     seq: int = 0
     reports: dict[int, list[tuple[int, Measurement]]] = field(default_factory=dict)
 
@@ -48,11 +52,11 @@ class Simulation:
         """Record the suggestions as running trials."""
         return [self._start(suggestion) for suggestion in suggestions]
 
-    def report(self, number: int, *values: float) -> None:
-        """Reports of the objective metric by a trial; NaN is a report that is no number."""
+    def report(self, number: int, *values: float, metric: str = "") -> None:
+        """Reports of a metric (the objective's) by a trial; NaN is a report that is no number."""
+        metric = metric or self.spec.objective.metric
         for value in values:
             finite = value if math.isfinite(value) else None
-            metric = self.spec.objective.metric
             measurement = Measurement(metric, finite, str(value), float(self.seq + 1), len(self._of(number)))
             self._of(number).append((self._next_seq(), measurement))
             self.history.report(number, [measurement], self.seq)
@@ -68,7 +72,10 @@ class Simulation:
     def evaluate(self, number: int, state: TrialState = TrialState.SUCCEEDED) -> Trial:
         """Run a trial to its end; one without metrics reports nothing."""
         if state is not TrialState.METRICS_UNAVAILABLE:
-            self.report(number, self.function(self.history.trials[number].parameters))
+            parameters = self.history.trials[number].parameters
+            for name, function in self.others.items():
+                self.report(number, function(parameters), metric=name)
+            self.report(number, self.function(parameters))
         return self.finish(number, state)
 
     def retry(self, number: int) -> None:
