@@ -42,6 +42,8 @@ proto:  ## regenerate the messages; this release's output runs on every protobuf
 	$(VENV)-proto/bin/python -m pip install --quiet grpcio-tools==1.64.3 "setuptools<81"
 	$(VENV)-proto/bin/python -m grpc_tools.protoc -Isuggestion_service/generated=suggestion_service/proto \
 		--python_out=. --pyi_out=. suggestion_service/generated/api.proto
+	$(VENV)-proto/bin/python -m grpc_tools.protoc -Ikatib/metrics/generated=katib/metrics/proto \
+		--python_out=. --pyi_out=. katib/metrics/generated/event.proto
 
 bench: $(VENV)/.ready-dev  ## engine throughput: a table and JSON
 	$(BIN)/python -m benchmarks.engine

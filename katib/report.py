@@ -1,13 +1,15 @@
 """The trial's side: how training code tells its metrics while it runs.
 
 The same call works wherever the trial runs. Inside a function trial the report goes to the runner that called the
-function. In a command it becomes a line of text that the StdOut or File collector reads. A script that is run by
-hand, outside any trial, simply prints the line. Only the standard library is imported here, not even the rest of the
-project, so that a training script pays nothing for it.
+function. In a command whose collector reads a file (File, Push) it becomes a line there, in the format that the
+collector reads; in any other command, and in a script that is run by hand, it is printed as a line that the StdOut
+collector reads. ``_receiver_of_this_place`` decides. Only the standard library is imported here, not even the rest of
+the project, so that a training script pays nothing for it.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 import os
@@ -17,9 +19,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 METRICS_FILE = "KATIB_METRICS_FILE"
+METRICS_FORMAT = "KATIB_METRICS_FORMAT"  # TEXT or JSON
 
 
 class Report(NamedTuple):
@@ -56,16 +60,7 @@ def report_metrics(metrics: Mapping[str, Any] | None = None, *, step: int | None
     reports = measure({**(metrics or {}), **named}, step)
     if not reports:
         raise ValueError('no metric given; expected for example report_metrics({"loss": 0.3})')
-    receiver = _receiver.get() or _only_active()
-    if receiver is not None:
-        receiver(reports)
-    elif path := os.environ.get(METRICS_FILE):
-        stamp = datetime.fromtimestamp(reports[0].time, UTC).isoformat(timespec="microseconds")
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"{stamp.replace('+00:00', 'Z')} {_line(reports)}")
-    else:
-        sys.stdout.write(_line(reports))
-        sys.stdout.flush()
+    _receiver_of_this_place()(reports)
 
 
 def measure(metrics: Mapping[str, Any], step: int | None = None) -> tuple[Report, ...]:
@@ -85,6 +80,27 @@ def receiving(receiver: Receiver) -> Iterator[None]:
     finally:
         _active.remove(receiver)
         _receiver.reset(token)
+
+
+def _receiver_of_this_place() -> Receiver:
+    """Who takes a report made here and now: a function trial's runner, a trial's metrics file, else the output."""
+    if (receiver := _receiver.get() or _only_active()) is not None:
+        return receiver
+    if path := os.environ.get(METRICS_FILE):
+        return partial(_append, path, as_json=os.environ.get(METRICS_FORMAT) == "JSON")
+    return _print
+
+
+def _append(path: str, reports: tuple[Report, ...], *, as_json: bool) -> None:
+    stamp = datetime.fromtimestamp(reports[0].time, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    line = _json(reports, stamp) if as_json else f"{stamp} {_line(reports)}"
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def _print(reports: tuple[Report, ...]) -> None:
+    sys.stdout.write(_line(reports))
+    sys.stdout.flush()
 
 
 def _only_active() -> Receiver | None:
@@ -132,9 +148,21 @@ def _shown(value: Any) -> str:
 
 
 def _line(reports: tuple[Report, ...]) -> str:
-    """One line for all, as the collectors read it; the step stands in front."""
+    """One line of text for all, as the collectors read it; the step stands in front."""
     for report in reports:
         if "=" in report.metric or " " in report.metric:
             raise ValueError(f"metric name {report.metric!r}: expected no space and no '=' in what becomes text")
     step = () if reports[0].step is None else (f"step={reports[0].step}",)
     return " ".join((*step, *(f"{report.metric}={report.text}" for report in reports))) + "\n"
+
+
+def _json(reports: tuple[Report, ...], stamp: str) -> str:
+    """One line of JSON for all. Values are texts, so that they are read back as they were written."""
+    line: dict[str, Any] = {"timestamp": stamp}
+    if reports[0].step is not None:
+        line["step"] = reports[0].step
+    for report in reports:
+        if report.metric in line:
+            raise ValueError(f"metric name {report.metric!r} is taken: it says when or at which step a report was made")
+        line[report.metric] = report.text
+    return json.dumps(line) + "\n"

@@ -39,6 +39,8 @@ def test_every_package_is_typed(names):
     [
         pytest.param("suggestion_service/proto/api.proto", id="proto"),
         pytest.param("suggestion_service/generated/api_pb2.pyi", id="types-of-generated-code"),
+        pytest.param("katib/metrics/proto/event.proto", id="proto-of-event-files"),
+        pytest.param("katib/metrics/generated/event_pb2.pyi", id="types-of-event-files"),
         pytest.param("katib/storage/migrations/env.py", id="migrations"),
     ],
 )

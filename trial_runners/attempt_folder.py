@@ -8,6 +8,8 @@
   else that a short trial does on disk.
 - ``ending.json``: the ``Ending``, a request to end it, with its cause
 - ``stdout.log``, ``metrics/``, ``checkpoint/``: what the trial writes
+- ``collector.log``, ``collector.err``, ``collector.json``: what a program that collects metrics beside the trial
+  found, complained of, and came to
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +42,9 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 class Order:
     """What to run. env: added to the environment of the process that launches. threads: how many numeric libraries may
     start, 0 for no limit. memory: bytes for all processes of the attempt. gpus: devices, or a fraction of one.
-    deadline: seconds it may run. metrics: file it reports in, empty for standard output. notes: lines for its log."""
+    deadline: seconds it may run. kind: of the metrics collector. metrics: file or, if ``directory``, folder that it
+    reports in, empty for standard output. beside: what a program beside it needs to collect metrics, empty without
+    one. notes: lines for its log."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -50,7 +54,10 @@ class Order:
     memory: int | None = None
     gpus: float = 0.0
     deadline: float | None = None
+    kind: str = "StdOut"
     metrics: str = ""
+    directory: bool = False
+    beside: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -121,10 +128,25 @@ class AttemptFolder:
         """Where the trial writes metric files."""
         return self.path / "metrics"
 
+    @property
+    def collected(self) -> Path:
+        """What a program beside the trial collected."""
+        return self.path / "collector.log"
+
+    @property
+    def collector_errors(self) -> Path:
+        """What that program wrote on its standard error."""
+        return self.path / "collector.err"
+
+    @property
+    def collector_state(self) -> Path:
+        """What that program came to: a JSON object."""
+        return self.path / "collector.json"
+
     def prepare(self, journal: int, order: Order, checkpoint: Path | None) -> None:
         """Make the folders, with a copy of ``checkpoint`` if given, and write the order to the locked ``journal``."""
         if order.metrics:
-            _make_folder(self.metrics)
+            _make_folder(Path(order.metrics) if order.directory else self.metrics)
         if checkpoint is None:
             _make_folder(self.checkpoint)
         elif not self.checkpoint.exists():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Objective
 from katib.core.space import SearchSpace
 from katib.core.trial import FailureClass, Key, Parameters, TrialState
@@ -67,18 +68,6 @@ class ResumePolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CollectorSpec:
-    """Where metrics come from. kind: Katib's collector kind. path: absolute file or folder. format: TEXT or JSON.
-    filters: regular expressions with two groups, name and value. options: what other kinds need (port, container)."""
-
-    kind: str = "StdOut"
-    path: str = ""
-    format: str = "TEXT"
-    filters: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class TemplateParameter:
     """``${trialParameters.name}`` in a template stands for ``reference``: a parameter, or ``${trialSpec.Key}``."""
 
@@ -111,7 +100,7 @@ class ExperimentSpec:
     algorithm: Component
     budget: Budget = Budget()
     stopper: Component | None = None
-    collector: CollectorSpec = CollectorSpec()
+    collector: CollectorSpec = field(default_factory=CollectorSpec)
     template: TrialTemplate = TrialTemplate()
     nas: Mapping[str, Any] | None = None
     resume_policy: ResumePolicy = ResumePolicy.NEVER

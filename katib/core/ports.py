@@ -94,6 +94,8 @@ class Update:
     in process or pushed); each is handed over once. ends: cursors behind those of them that can be read again, by
     source. more: unread bytes remain, so poll again before believing the end. early_stop: why whoever watches the
     attempt ended it early, empty if nobody did.
+    looked: once it has ended, where metrics were looked for and what was there, for the reason of a missing one.
+    problem: once it has ended, what went wrong in collecting them, if anything did.
     """
 
     id: AttemptId
@@ -106,6 +108,8 @@ class Update:
     ends: Mapping[str, Cursor] = field(default_factory=dict)
     more: bool = False
     early_stop: str = ""
+    looked: str = ""
+    problem: str = ""
 
 
 class Runner(Protocol):
@@ -145,10 +149,13 @@ class LogReader(Protocol):
 
 
 class Collected(NamedTuple):
-    """What a collector made of a chunk. end: the cursor to go on from."""
+    """What a collector made of a chunk. end: the cursor to go on from. seen: names of metrics that nobody asked for.
+    notes: what could not be read, for people."""
 
     measurements: tuple[Measurement, ...]
     end: Cursor
+    seen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 Collector = Callable[[Chunk], Collected]

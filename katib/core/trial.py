@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Observation
 from katib.core.values import Parameters as Parameters
 from katib.core.values import Value as Value
@@ -77,8 +78,9 @@ class Trial:
     attempt: 1 for the first run; a lost attempt is followed by the next. seq: place of this record in the
     experiment's commit order, 0 before the first commit. created, started, finished: seconds since the epoch.
     measured: measurements recorded for the current attempt, the last of them at the time ``reported``. failures: how
-    many attempts failed, by class. not_before: when the next attempt may start. message: log tail or explanation
-    beside ``reason``.
+    many attempts failed, by class. not_before: when the next attempt may start. seen: what the current attempt reports
+    beside the metrics that are asked for: some names, to tell a misspelt one. message: log tail or explanation beside
+    ``reason``.
     """
 
     number: int
@@ -98,6 +100,7 @@ class Trial:
     failures: Mapping[FailureClass, int] = field(default_factory=dict)
     not_before: float | None = None
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
+    seen: tuple[str, ...] = ()
     stop: Stop | None = None
     reason: str = ""
     message: str = ""
@@ -138,7 +141,7 @@ class Attempt:
 
     run: the rendered job (a Kubernetes manifest as a tree), empty for Python objectives.
     primary_container: name of the container in ``run`` that trains. parent: the attempt whose checkpoint to copy.
-    metrics_path: file or folder that the trial writes metrics to, empty if they come by standard output.
+    collector: where its metrics come from. metrics: their names, the objective's first.
     checkpoint_path: folder that the trial knows its checkpoint by, beside $KATIB_CHECKPOINT_DIR; empty for none.
     """
 
@@ -149,6 +152,7 @@ class Attempt:
     primary_container: str = ""
     parent: AttemptId | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    metrics_path: str = ""
+    collector: CollectorSpec = field(default_factory=CollectorSpec)
+    metrics: tuple[str, ...] = ()
     retain: bool = False
     checkpoint_path: str = ""

@@ -239,7 +239,8 @@ class Controller:
             primary_container=spec.template.primary_container,
             parent=parent,
             labels=trial.labels,
-            metrics_path=spec.collector.path,
+            collector=spec.collector,
+            metrics=spec.objective.metrics,
             retain=spec.template.retain,
             checkpoint_path=spec.checkpoint_path,
         )

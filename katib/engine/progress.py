@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from katib.core.experiment import RetryPolicy
 from katib.core.objective import Measurement, Objective, Observation, observe
@@ -14,7 +15,18 @@ from katib.engine.plan import INTERRUPTED
 # Classes that say nothing about the parameters: a trial that fails with one spends no failure budget.
 INNOCENT = frozenset({FailureClass.LOST, FailureClass.INFRASTRUCTURE})
 
-Explain = Callable[[Objective, Observation], str]
+# Names of other metrics that are kept of an attempt, for the reason of a missing one.
+MAX_SEEN = 20
+
+
+class Explain(Protocol):
+    """Says why the objective metric has no value. seen, looked: as ``Trial`` and ``Update`` have them."""
+
+    def __call__(
+        self, objective: Objective, observation: Observation, *, seen: Sequence[str] = (), looked: str = ""
+    ) -> str:
+        """One sentence for people."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +40,12 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What one update held: measurements in order, and the cursors behind them."""
+    """What one update held: measurements in order, the cursors behind them, and what else was there to be told."""
 
     measurements: tuple[Measurement, ...]
     cursors: Mapping[str, Cursor]
+    seen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def attempt_id(key: Key, trial: Trial) -> AttemptId:
@@ -43,11 +57,20 @@ def collect(trial: Trial, update: Update, collector: Collector) -> Collection:
     """Turn the update's bytes into measurements, beside the ready-made ones."""
     measurements = list(update.measurements)
     cursors = {**trial.cursors, **update.ends}
+    seen = trial.seen
+    notes: list[str] = []
     for chunk in update.chunks:
-        found, end = collector(chunk)
-        measurements.extend(found)
-        cursors[chunk.source] = end
-    return Collection(tuple(measurements), cursors)
+        collected = collector(chunk)
+        measurements.extend(collected.measurements)
+        cursors[chunk.source] = collected.end
+        seen = _merge(seen, collected.seen)
+        notes.extend(collected.notes)
+    return Collection(tuple(measurements), cursors, seen, tuple(notes))
+
+
+def _merge(seen: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
+    fresh = dict.fromkeys(name for name in more if name not in seen)
+    return (*seen, *fresh)[:MAX_SEEN] if fresh and len(seen) < MAX_SEEN else seen
 
 
 def report(trial: Trial, update: Update, collection: Collection, now: float) -> Trial:
@@ -61,6 +84,7 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
             measured=trial.measured + len(measurements),
             reported=now if measurements else trial.reported,
             cursors=collection.cursors,
+            seen=collection.seen,
         )
     if update.phase is Phase.WAITING:
         return reported if reported.reason == update.reason else replace(reported, reason=update.reason)
@@ -75,7 +99,7 @@ def finish(trial: Trial, update: Update, judge: Judge, now: float) -> Trial:
     if update.phase is Phase.SUCCEEDED and (stop is None or stop.state is not TrialState.EARLY_STOPPED):
         if judge.objective.available(trial.observation):
             return _ended(trial, TrialState.SUCCEEDED, now, message=update.message)
-        reason = judge.explain(judge.objective, trial.observation)
+        reason = judge.explain(judge.objective, trial.observation, seen=trial.seen, looked=update.looked)
         return _ended(trial, TrialState.METRICS_UNAVAILABLE, now, reason=reason, message=update.message)
     if stop is not None and stop.failure is not None:
         return _failed(trial, stop.failure, stop.reason, update.message, judge.retry, now)
@@ -100,9 +124,8 @@ def _failed(trial: Trial, failure: FailureClass, reason: str, message: str, retr
 
 def _ended(trial: Trial, state: TrialState, now: float, *, reason: str = "", message: str = "") -> Trial:
     started = trial.started or now
-    return replace(
-        trial, state=state, reason=reason, message=message, started=started, finished=now, cursors={}, stop=None
-    )
+    ended = replace(trial, state=state, reason=reason, message=message, started=started, finished=now)
+    return replace(ended, cursors={}, seen=(), stop=None)
 
 
 def next_attempt(trial: Trial, reason: str) -> Trial:
@@ -118,6 +141,7 @@ def next_attempt(trial: Trial, reason: str) -> Trial:
         reported=None,
         not_before=None,
         cursors={},
+        seen=(),
         stop=None,
         reason=reason,
     )

@@ -40,6 +40,10 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
     else:
         session.put(reported, collection.measurements)
         session.put(after)
+    for note in collection.notes:
+        session.log(now, "Warning", "MetricsSkipped", note, after)
+    if ended and update.problem:
+        session.log(now, "Warning", "MetricsCollectorFailed", update.problem, after)
     _log_end(session, trial, after, now)
     if collection.measurements and after.state is TrialState.RUNNING and after.stop is None:
         _stop_early(session, after, now)

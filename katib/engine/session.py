@@ -14,12 +14,12 @@ from katib.core.changes import Changes, Event, TrialChange
 from katib.core.errors import ConflictError
 from katib.core.experiment import Experiment
 from katib.core.history import History
-from katib.core.objective import Measurement, Objective, Observation
+from katib.core.objective import Measurement
 from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
 from katib.core.trial import AttemptId, Key, Trial, TrialState
 from katib.engine.deadlines import begin
 from katib.engine.plan import Tally
-from katib.engine.progress import attempt_id, is_lost
+from katib.engine.progress import Explain, attempt_id, is_lost
 from katib.engine.summary import Race
 
 
@@ -32,7 +32,7 @@ class Parts:
     runner: Runner
     collector: Collector
     render: Callable[[Trial], Mapping[str, object]]
-    explain: Callable[[Objective, Observation], str]
+    explain: Explain
     stopper: Stopper | None = None
     adapt: Callable[[Experiment], Parts] | None = None
 

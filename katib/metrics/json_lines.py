@@ -15,26 +15,31 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from katib.core.objective import Measurement
 from katib.core.ports import Chunk, Collected, Collector
-from katib.metrics.lines import frame
+from katib.metrics.lines import clean, frame
 from katib.metrics.values import STEP_KEYS, measure, parse_number, parse_step, parse_time
 
 
 def json_collector(metrics: Sequence[str]) -> Collector:
     """A collector of ``metrics`` from lines that are JSON objects."""
     step_keys = [key for key in STEP_KEYS if key not in metrics]
+    known = {"timestamp", *STEP_KEYS, *metrics}
 
     def collect(chunk: Chunk) -> Collected:
         lines, end = frame(chunk)
-        found = (measurement for line in lines for measurement in _read(line, metrics, step_keys, chunk.time))
-        return Collected(tuple(found), end)
+        found: list[Measurement] = []
+        others: dict[str, None] = {}
+        for line in lines:
+            if report := _parse(line):
+                found.extend(_read(report, metrics, step_keys, chunk.time))
+                others.update(dict.fromkeys(clean(key) for key in report if key not in known))
+        return Collected(tuple(found), end, tuple(others))
 
     return collect
 
 
-def _read(line: str, metrics: Sequence[str], step_keys: Sequence[str], arrival: float) -> Iterator[Measurement]:
-    report = _parse(line)
-    if not report:
-        return
+def _read(
+    report: Mapping[str, object], metrics: Sequence[str], step_keys: Sequence[str], arrival: float
+) -> Iterator[Measurement]:
     time = _time(_as_text(report.get("timestamp")), arrival)
     steps = (parse_step(_as_text(report[key])) for key in step_keys if key in report)
     step = next((step for step in steps if step is not None), None)

@@ -1,23 +1,35 @@
-"""Says in one sentence why a trial that ended has no value of its objective, and what would have been read as one."""
+"""Says in one sentence why a trial that ended has no value of its objective, where it was looked for, what was there
+instead, and what would have been read as one."""
 
 from __future__ import annotations
 
-from katib.core.experiment import CollectorSpec
+from collections.abc import Sequence
+
+from katib.core.collector import CollectorSpec
 from katib.core.objective import MetricSummary, Objective, Observation
 
 _SHOWN = 80
 
 
 def unavailable_reason(
-    objective: Objective, observation: Observation, collector: CollectorSpec = CollectorSpec()
+    objective: Objective,
+    observation: Observation,
+    collector: CollectorSpec = CollectorSpec(),
+    *,
+    seen: Sequence[str] = (),
+    looked: str = "",
 ) -> str:
-    """Why the objective metric has no value, given all that the trial reported; empty if it has one."""
+    """Why the objective metric has no value, given all that the trial reported; empty if it has one.
+
+    seen: names that were reported and not asked for. looked: what the runner says of the place that it read.
+    """
     metric = objective.metric
     summary = observation.get(metric)
     if summary is None or summary.count == 0:
-        others = ", ".join(sorted(name for name, seen in observation.items() if seen.count))
-        seen = f" (it did report {others})" if others else ""
-        return f"the trial ended without a report of {metric!r}{seen}; {_expected(metric, collector)}"
+        others = ", ".join((*sorted(name for name, metric in observation.items() if metric.count), *seen))
+        reported = f" (it did report {others})" if others else ""
+        sentences = (f"the trial ended without a report of {metric!r}{reported}", looked, _expected(metric, collector))
+        return "; ".join(filter(None, sentences))
     if objective.value(observation) is not None:
         return ""
     last = _last_report(metric, summary)
@@ -35,7 +47,14 @@ def _last_report(metric: str, summary: MetricSummary) -> str:
 
 
 def _expected(metric: str, collector: CollectorSpec) -> str:
+    if collector.kind == "TensorFlowEvent":
+        return f"expected a scalar with the tag {metric!r} in an event file below {collector.path}"
+    if collector.kind == "PrometheusMetric":
+        return f"expected one sample {metric}; where a name has several, give its labels: {_labelled(metric)}"
+    if collector.kind == "Push":
+        return f'expected a call of katib.report_metrics({{"{metric}": 0.123}})'
     place = f" in {collector.path}" if collector.kind == "File" and collector.path else ""
+    place = " from the collector's command" if collector.kind == "Custom" else place
     if collector.format == "JSON":
         return f'expected a line like {{"{metric}": 0.123}}{place}'
     if collector.filters:
@@ -44,3 +63,7 @@ def _expected(metric: str, collector: CollectorSpec) -> str:
         f"expected a line like {metric}=0.123{place}; "
         f"other forms, such as '{metric}: 0.123', need a metricsFormat filter"
     )
+
+
+def _labelled(metric: str) -> str:
+    return metric if "{" in metric else f'{metric}{{label="value"}}'

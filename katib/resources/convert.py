@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from katib.core.collector import CollectorSpec
 from katib.core.errors import SpecError
 from katib.core.experiment import (
     Budget,
-    CollectorSpec,
     Component,
     ExperimentSpec,
     Limits,
@@ -118,9 +118,10 @@ def _collector(spec: MetricsCollectorSpec) -> CollectorSpec:
     return CollectorSpec(
         kind=kind,
         path="" if kind == "StdOut" else place.path or "",
-        format=place.format or "TEXT" if kind == "File" else "TEXT",
+        format=place.format or "TEXT" if kind in ("File", "Custom") else "TEXT",
         filters=tuple((source.filter.metrics_format if source.filter else None) or ()),
         options={name: tree for name, tree in options.items() if tree is not None},
+        directory=kind in ("TensorFlowEvent", "Custom") and place.kind == "Directory",
     )
 
 

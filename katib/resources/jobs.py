@@ -65,7 +65,15 @@ def primary_container(manifest: Mapping[str, Any], name: str) -> Container:
     only a workflow engine knows).
     """
     find: Callable[[Mapping[str, Any], str], _Found] = _FINDERS.get(str(manifest.get("kind")), _in_pod_template)
-    found = find(manifest, name)
+    return _ready(find(manifest, name), manifest)
+
+
+def bare_container(container: Mapping[str, Any], path: str) -> Container:
+    """One that stands alone at ``path``, such as a ``customCollector``. Raises as ``primary_container`` does."""
+    return _ready(_Found(container, {}, path), {})
+
+
+def _ready(found: _Found, manifest: Mapping[str, Any]) -> Container:
     env, unsupported = _environment(found, manifest)
     command = [*_texts(found, "command")]
     if not command:

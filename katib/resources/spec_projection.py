@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from katib.core.experiment import Budget, CollectorSpec, Component, Experiment, ExperimentSpec, RetryPolicy
+from katib.core.collector import CollectorSpec
+from katib.core.experiment import Budget, Component, Experiment, ExperimentSpec, RetryPolicy
 from katib.core.objective import Objective, Target
 from katib.core.space import Choice, Integer, Ordinal, Parameter, Real, SearchSpace
 from katib.resources.convert import RETRY_FIELDS
@@ -113,9 +114,10 @@ def _collector(collector: CollectorSpec) -> Tree:
         kind["customCollector"] = options["customCollector"]
     source: Tree = {"httpGet": options["httpGet"]} if "httpGet" in options else {}
     if collector.path:
-        form = {"format": collector.format} if collector.kind == "File" else {}
-        folder = collector.kind == "TensorFlowEvent"
-        source["fileSystemPath"] = {"path": collector.path, "kind": "Directory" if folder else "File", **form}
+        kind_of_path = "Directory" if collector.directory else "File"
+        source["fileSystemPath"] = {"path": collector.path, "kind": kind_of_path}
+        if collector.kind == "File" or collector.format != "TEXT":
+            source["fileSystemPath"]["format"] = collector.format
     if collector.filters:
         source["filter"] = {"metricsFormat": list(collector.filters)}
     return {"collector": kind, "source": source} if source else {"collector": kind}

@@ -17,11 +17,11 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from katib.core.changes import Event
+from katib.core.collector import CollectorSpec
 from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
 from katib.core.experiment import (
     Budget,
-    CollectorSpec,
     Component,
     Desired,
     Experiment,
@@ -208,6 +208,7 @@ TRIAL = _record(
     cursors=_mapping_to(_record(Cursor).codec),
     stop=_record(Stop, state=_enum(TrialState), failure=_enum(FailureClass)).codec,
     failures=_FAILURES,
+    seen=_TUPLE,
     failure=_enum(FailureClass),
 )
 MEASUREMENT = _record(Measurement)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from katib.core.experiment import Budget, CollectorSpec, Component, Verdict
+from katib.core.collector import CollectorSpec
+from katib.core.experiment import Budget, Component, Verdict
 from katib.core.objective import Measurement, Objective, observe
 from katib.core.space import Choice, SearchSpace
 from katib.core.trial import TrialState

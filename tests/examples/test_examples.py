@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from algorithms import ALGORITHMS, STOPPERS
-from katib.core.experiment import CollectorSpec
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Measurement, Objective
 from katib.core.ports import Chunk
 from katib.core.trial import Cursor

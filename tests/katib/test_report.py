@@ -19,13 +19,15 @@ import katib
 from katib.core.objective import Measurement
 from katib.core.ports import Chunk
 from katib.core.trial import Cursor
+from katib.metrics.json_lines import json_collector
 from katib.metrics.text import text_collector
 from katib.report import Report, TrialStopped, report_metrics
 
 
 @pytest.fixture(autouse=True)
 def outside_any_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KATIB_METRICS_FILE", raising=False)
+    for name in ("KATIB_METRICS_FILE", "KATIB_METRICS_FORMAT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_it_is_a_public_name() -> None:
@@ -101,6 +103,33 @@ def test_the_collectors_read_what_it_writes(tmp_path: Path, monkeypatch: pytest.
         ("loss", None, "nan", None),
     ]
     assert all(m.time > 1e9 for m in found)
+
+
+def test_a_file_in_json_takes_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.log"
+    monkeypatch.setenv("KATIB_METRICS_FILE", str(path))
+    monkeypatch.setenv("KATIB_METRICS_FORMAT", "JSON")
+    report_metrics({"val loss": 1e-05, "a=b": np.float32(0.5), "точность": "0.10", "nan": math.nan}, step=7)
+    report_metrics({"step": 3, "val loss": -math.inf})
+    chunk = Chunk("metrics.log", Cursor(), path.read_bytes(), 0.0, final=True)
+    found = json_collector(["val loss", "a=b", "точность", "nan"])(chunk).measurements
+    assert [(m.metric, m.value, m.text, m.step) for m in found] == [
+        ("val loss", 1e-05, "1e-05", 7),
+        ("a=b", 0.5, "0.5", 7),
+        ("точность", 0.1, "0.10", 7),
+        ("nan", None, "nan", 7),
+        ("val loss", None, "-inf", 3),
+    ]
+    assert all(m.time > 1e9 for m in found)
+
+
+@pytest.mark.parametrize("name", ["timestamp", "step"])
+def test_names_that_a_json_line_needs_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("KATIB_METRICS_FILE", str(tmp_path / "metrics.log"))
+    monkeypatch.setenv("KATIB_METRICS_FORMAT", "JSON")
+    with pytest.raises(ValueError, match=f"metric name '{name}' is taken"):
+        report_metrics({name: 1.0}, step=1)
+    assert not (tmp_path / "metrics.log").exists()
 
 
 def test_a_report_has_the_fields_of_a_measurement() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from katib.core.experiment import CollectorSpec
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Objective, observe
 from katib.core.ports import Chunk
 from katib.core.trial import Cursor

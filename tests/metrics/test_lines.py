@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from katib.core.experiment import CollectorSpec
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Measurement, Objective
 from katib.core.ports import Chunk, Collector
 from katib.core.trial import Cursor
@@ -29,9 +29,9 @@ def read(collector: Collector, stream: bytes, cuts: list[int]) -> list[Measureme
     cursor, found = Cursor(), []
     for cut in [*sorted(cuts), len(stream)]:
         if cut >= cursor.offset:
-            measurements, cursor = collector(Chunk("stdout", cursor, stream[cursor.offset : cut], 100.0))
+            measurements, cursor, *_ = collector(Chunk("stdout", cursor, stream[cursor.offset : cut], 100.0))
             found.extend(measurements)
-    measurements, cursor = collector(Chunk("stdout", cursor, stream[cursor.offset :], 100.0, final=True))
+    measurements, cursor, *_ = collector(Chunk("stdout", cursor, stream[cursor.offset :], 100.0, final=True))
     assert cursor.offset == len(stream)
     return [*found, *measurements]
 
@@ -57,7 +57,7 @@ def test_the_cut_does_not_matter_with_over_long_lines(stream: bytes, data: st.Da
 @settings(deadline=None)
 @given(stream=st.binary(max_size=2000), mid_line=st.booleans(), final=st.booleans())
 def test_random_bytes_never_raise(collector: Collector, stream: bytes, mid_line: bool, final: bool) -> None:
-    _, end = collector(Chunk("stdout", Cursor(7, mid_line), stream, 100.0, final))
+    _, end, *_ = collector(Chunk("stdout", Cursor(7, mid_line), stream, 100.0, final))
     assert 7 <= end.offset <= 7 + len(stream)
 
 
@@ -101,7 +101,7 @@ def test_a_line_of_ten_megabytes_is_skipped_to_its_end(end: bytes) -> None:
     cursor, found = Cursor(), []
     while cursor.offset < len(stream):
         data = stream[cursor.offset : cursor.offset + MAX_LINE]
-        measurements, end_of_chunk = TEXT(
+        measurements, end_of_chunk, *_ = TEXT(
             Chunk("stdout", cursor, data, 100.0, cursor.offset + len(data) == len(stream))
         )
         assert end_of_chunk.offset > cursor.offset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from katib.core.experiment import CollectorSpec
+from katib.core.collector import CollectorSpec
 from katib.core.objective import Measurement, Objective, Strategy, observe
 from katib.metrics import unavailable_reason
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from katib.core.collector import CollectorSpec
 from katib.core.errors import SpecError
-from katib.core.experiment import Budget, CollectorSpec, Component, ExperimentSpec, ResumePolicy, TemplateParameter
+from katib.core.experiment import Budget, Component, ExperimentSpec, ResumePolicy, TemplateParameter
 from katib.core.objective import Direction, Objective, Strategy
 from katib.core.parameters import Choice, Integer, Ordinal, Real
 from katib.core.priors import Distribution
@@ -120,7 +121,7 @@ def test_parameters(kind: str, space: dict[str, Any], expected: object) -> None:
         ),
         pytest.param(
             {"collector": {"kind": "TensorFlowEvent"}},
-            CollectorSpec("TensorFlowEvent", "/var/log/katib/tfevent/"),
+            CollectorSpec("TensorFlowEvent", "/var/log/katib/tfevent/", directory=True),
             id="TensorFlowEvent",
         ),
         pytest.param(

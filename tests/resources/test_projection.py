@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from katib.core.collector import CollectorSpec
 from katib.core.constraints import Constraint
 from katib.core.experiment import (
     Budget,
-    CollectorSpec,
     Component,
     Experiment,
     ExperimentSpec,
@@ -450,12 +450,21 @@ SPECS = [
         id="every-parameter",
     ),
     pytest.param(
-        replace(SPEC, collector=CollectorSpec("TensorFlowEvent", "/tf", "TEXT"), algorithm=Component("grid")),
+        replace(
+            SPEC, collector=CollectorSpec("TensorFlowEvent", "/tf", "TEXT", directory=True), algorithm=Component("grid")
+        ),
         id="events",
     ),
     pytest.param(
         replace(SPEC, collector=CollectorSpec("Custom", options={"customCollector": {"name": "c"}})),
         id="custom-collector",
+    ),
+    pytest.param(
+        replace(
+            SPEC,
+            collector=CollectorSpec("Custom", "/m", "JSON", options={"customCollector": {"name": "c"}}, directory=True),
+        ),
+        id="custom-collector-of-a-folder",
     ),
     pytest.param(
         replace(SPEC, collector=CollectorSpec("PrometheusMetric", options={"httpGet": {"port": 80}})), id="prometheus"

@@ -8,10 +8,10 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from katib.core.changes import Event
+from katib.core.collector import CollectorSpec
 from katib.core.constraints import Constraint
 from katib.core.experiment import (
     Budget,
-    CollectorSpec,
     Component,
     Desired,
     Experiment,
@@ -80,6 +80,7 @@ trials = st.builds(
     observation=st.dictionaries(metrics, summaries, max_size=2),
     measured=counts,
     cursors=st.dictionaries(any_text, st.builds(Cursor, counts, st.booleans()), max_size=2),
+    seen=st.lists(any_text, max_size=2).map(tuple),
     reported=st.none() | floats,
     failures=st.dictionaries(st.sampled_from(FailureClass), counts, max_size=2),
     not_before=st.none() | floats,
@@ -154,7 +155,13 @@ objectives = st.builds(
     repeats=st.integers(1, 5),
 )
 collectors = st.builds(
-    CollectorSpec, names, any_text, st.sampled_from(["TEXT", "JSON"]), st.lists(any_text).map(tuple), mappings
+    CollectorSpec,
+    names,
+    any_text,
+    st.sampled_from(["TEXT", "JSON"]),
+    st.lists(any_text).map(tuple),
+    mappings,
+    st.booleans(),
 )
 templates = st.builds(
     TrialTemplate,

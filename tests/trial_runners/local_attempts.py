@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from katib.core.collector import CollectorSpec
 from katib.core.trial import Attempt, AttemptId
 from tests.contracts.runner_contract import RunnerAdapter, attempt_id
 from trial_runners.local import LocalRunner
@@ -40,10 +41,17 @@ def job(
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": spec}
 
 
-def command(argv: Sequence[str], *, id: AttemptId | None = None, metrics_path: str = "", **rest: Any) -> Attempt:
-    """An attempt that runs ``argv``."""
+def command(
+    argv: Sequence[str],
+    *,
+    id: AttemptId | None = None,
+    collector: CollectorSpec = CollectorSpec(),
+    **rest: Any,
+) -> Attempt:
+    """An attempt that runs ``argv``, and measures ``loss``."""
     given = {name: rest.pop(name) for name in ("parent", "checkpoint_path") if name in rest}
-    return Attempt(id or attempt_id(), 0, {}, job(argv, **rest), "main", metrics_path=metrics_path, **given)
+    run = job(argv, **rest)
+    return Attempt(id or attempt_id(), 0, {}, run, "main", collector=collector, metrics=("loss",), **given)
 
 
 def shell(script: str, **rest: Any) -> Attempt:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from katib.core.collector import CollectorSpec
 from katib.core.errors import RunnerError
 from katib.core.ports import Phase
 from katib.core.trial import Attempt, Cursor, FailureClass
@@ -172,16 +173,17 @@ class TestOutput:
 
 class TestMetricsFile:
     path = "/no-such-folder/metrics.log"
+    collector = CollectorSpec("File", path)
 
     def test_is_the_source(self, runner: LocalRunner) -> None:
-        attempt = command(["/bin/sh", "-c", 'echo noise; echo loss=1 >"$0"', self.path], metrics_path=self.path)
+        attempt = command(["/bin/sh", "-c", 'echo noise; echo loss=1 >"$0"', self.path], collector=self.collector)
         seen = run(runner, attempt)
         assert {chunk.source for chunk in seen.chunks} == {"metrics"}
         assert seen.text("metrics") == b"loss=1\n"
 
     def test_is_named_by_a_variable(self, runner: LocalRunner) -> None:
         script = 'echo loss=1 >"$KATIB_METRICS_FILE"; echo loss=2 >>"$KATIB_METRICS_DIR/metrics.log"'
-        assert run(runner, shell(script, metrics_path=self.path)).text("metrics") == b"loss=1\nloss=2\n"
+        assert run(runner, shell(script, collector=self.collector)).text("metrics") == b"loss=1\nloss=2\n"
 
     @pytest.mark.parametrize(
         "script",
@@ -192,7 +194,7 @@ class TestMetricsFile:
         ],
     )
     def test_without_a_file_the_source_ends_empty(self, runner: LocalRunner, script: str) -> None:
-        (chunk,) = run(runner, shell(script, metrics_path=self.path)).chunks
+        (chunk,) = run(runner, shell(script, collector=self.collector)).chunks
         assert (chunk.source, chunk.start, chunk.data, chunk.final) == ("metrics", Cursor(), b"", True)
 
 

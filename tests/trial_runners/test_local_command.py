@@ -6,18 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from katib.core.collector import CollectorSpec
 from katib.core.trial import Attempt
 from tests.contracts.runner_contract import attempt_id
 from trial_runners.attempt_folder import AttemptFolder
-from trial_runners.local.command import find_program, localize, moves
+from trial_runners.local.command import find_program
+from trial_runners.local.paths import localize, moves
 
 FOLDER = AttemptFolder(Path("/home/me/runs"))
-LOCAL = FOLDER.metrics / "mnist.log"
 
 
-def moved(text: str, metrics: str = "", checkpoint: str = "") -> str:
-    attempt = Attempt(attempt_id(), 0, {}, metrics_path=metrics, checkpoint_path=checkpoint)
-    return localize(text, moves(attempt, FOLDER, LOCAL if metrics else None))
+def moved(text: str, metrics: str = "", checkpoint: str = "", directory: bool = False) -> str:
+    collector = CollectorSpec("TensorFlowEvent" if directory else "File", metrics, directory=directory)
+    attempt = Attempt(attempt_id(), 0, {}, collector=collector, checkpoint_path=checkpoint)
+    return localize(text, moves(attempt, FOLDER))
 
 
 @pytest.mark.parametrize(
@@ -53,21 +55,21 @@ def test_localize(text: str, expected: str) -> None:
             "/katib/ck",
             "/katib/m.log",
             "/katib/ck/x /katib/m.log /katib/y",
-            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log /home/me/runs/metrics/y",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/m.log /home/me/runs/metrics/y",
             id="checkpoints below the metrics",
         ),
         pytest.param(
             "/katib",
             "/katib/log/m.log",
             "/katib/x /katib/log/m.log /katib/log/y",
-            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log /home/me/runs/metrics/y",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/m.log /home/me/runs/metrics/y",
             id="metrics below the checkpoints",
         ),
         pytest.param(
             "/katib",
             "/katib/m.log",
             "/katib/x /katib/m.log",
-            "/home/me/runs/checkpoint/x /home/me/runs/metrics/mnist.log",
+            "/home/me/runs/checkpoint/x /home/me/runs/metrics/m.log",
             id="the same folder",
         ),
     ],
@@ -77,9 +79,19 @@ def test_the_folder_of_checkpoints_is_moved(checkpoint: str, metrics: str, text:
 
 
 def test_a_folder_that_exists_here_stays(tmp_path: Path) -> None:
-    path = f"{tmp_path}/metrics.log"
-    assert moved(f"--data {tmp_path}/digits --log {path}", path) == f"--data {tmp_path}/digits --log {LOCAL}"
-    assert moved("--data /digits --log /m.log", "/m.log") == f"--data /digits --log {LOCAL}"
+    path = f"{tmp_path}/m.log"
+    local = FOLDER.metrics / "m.log"
+    assert moved(f"--data {tmp_path}/digits --log {path}", path) == f"--data {tmp_path}/digits --log {local}"
+    assert moved("--data /digits --log /m.log", "/m.log") == f"--data /digits --log {local}"
+
+
+@pytest.mark.parametrize("path", ["/logs/tf", "/logs/tf/"])
+def test_a_folder_of_metrics_is_moved_with_all_in_it(path: str) -> None:
+    local = FOLDER.metrics / "tf"
+    assert moved("--logs=/logs/tf/train /logs/tf /logs/tf2 /logs", path, directory=True) == (
+        f"--logs={local}/train {local} /logs/tf2 /logs"
+    )
+    assert moved("/tmp/x", "/tmp", directory=True) == f"{FOLDER.metrics}/tmp/x"
 
 
 def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:

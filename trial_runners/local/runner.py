@@ -11,6 +11,7 @@ import os
 import select
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 
@@ -22,8 +23,9 @@ from trial_runners.local.command import order_for
 from trial_runners.local.gpus import GpuPool
 from trial_runners.local.outcome import Outcome, judge, signal_of
 from trial_runners.local.processes import Reaper, Sweeper, memory_of, oom_kills, sessions
+from trial_runners.local.sources import looked_at, problem_of
 from trial_runners.local.wrapper import RunningCommand, format_bytes
-from trial_runners.output import log_tail, read_chunk
+from trial_runners.output import log_tail
 
 # Output of a trial on disk, in bytes, that ends it.
 DEFAULT_LOG_LIMIT = 4 << 30
@@ -148,14 +150,17 @@ class LocalRunner:
         if command is None:
             return Update(id, Phase.LOST, "there is no trace of this attempt on this machine", FailureClass.LOST)
         outcome = self._look(command)
-        folder, metrics = command.folder, command.order.metrics
-        source, path = ("metrics", Path(metrics)) if metrics else ("stdout", folder.log)
-        chunk, more = read_chunk(path, source, cursors.get(source, Cursor()), outcome.phase.ended)
-        if outcome.phase.ended and not more:
-            self._forget(id)
-        message = log_tail(folder.log) if outcome.phase in (Phase.FAILED, Phase.LOST) else ""
-        chunks = (chunk,) if chunk is not None else ()
-        return Update(id, outcome.phase, outcome.reason, outcome.failure, message, chunks, more=more)
+        chunks, more = command.source.read(cursors, outcome.phase.ended)
+        update = Update(id, outcome.phase, outcome.reason, outcome.failure, chunks=chunks, more=more)
+        return self._conclude(command, update) if outcome.phase.ended and not more else update
+
+    def _conclude(self, command: RunningCommand, update: Update) -> Update:
+        """The last update of an attempt, with what is told of its end."""
+        self._forget(update.id)
+        folder, order = command.folder, command.order
+        message = log_tail(folder.log) if update.phase in (Phase.FAILED, Phase.LOST) else ""
+        looked, problem = looked_at(command.source, order, folder), problem_of(order, folder)
+        return replace(update, message=message, looked=looked, problem=problem)
 
     def _look(self, command: RunningCommand) -> Outcome:
         """Where an attempt is, after what is due was done: launch, deadline, limits, grace, left-behind processes."""

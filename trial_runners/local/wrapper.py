@@ -12,14 +12,17 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 
 from katib.core.errors import RunnerError
 from katib.core.ports import Phase
 from katib.core.trial import FailureClass
 from trial_runners.attempt_folder import AttemptFolder, Ending, Order
+from trial_runners.beside.surroundings import BOOT
 from trial_runners.local.command import environment_for, find_program
 from trial_runners.local.processes import LEFTOVER_GRACE, Reaper, sessions
+from trial_runners.local.sources import source_of
 
 # Arguments: log, program, the program's arguments. Standard input: the locked journal, which pid and exit status are
 # appended to. Signals to the group are caught, not ignored: the shell outlives them, while the program gets the default
@@ -31,6 +34,24 @@ log=$1
 shift
 "$@" </dev/null >>"$log" 2>&1
 echo "{\\"exit\\": $?}" >&0
+"""
+
+# The same with a program that collects metrics beside the command. Arguments: log, Python, the boot code of
+# ``trial_runners.beside``, the attempt's folder, program, the program's arguments. The program beside reads the end of
+# the command from the pipe between them, which nothing else is written to; the wrapper ends after both.
+SCRIPT_WITH_COLLECTOR = """\
+trap : HUP INT QUIT TERM USR1 USR2
+echo "{\\"pid\\": $$}" >&0 || exit
+log=$1 python=$2 boot=$3 folder=$4
+shift 4
+{
+trap : HUP INT QUIT TERM USR1 USR2
+"$@" </dev/null >>"$log" 2>&1
+echo "{\\"exit\\": $?}" >&0
+} | {
+trap '' HUP INT QUIT TERM
+exec "$python" -I -S -c "$boot" "$folder" >/dev/null 2>>"$folder/collector.err"
+}
 """
 
 # Seconds between SIGTERM and SIGKILL after a deadline.
@@ -52,14 +73,16 @@ class RunningCommand:
     """The wrapper of one attempt, launched here or found by its folder.
 
     pid: of the wrapper, its session and process group; known once it was seen alive, and trusted only because of that:
-    a number out of a file may be another process's by now. ended: monotonic time when it was first seen gone.
+    a number out of a file may be another process's by now. ended: monotonic time when it was first seen gone. source:
+    where its metrics are read.
     """
 
-    __slots__ = ("_asks_due", "_began", "_next_ask", "_process", "ended", "folder", "order", "pid", "pidfd")
+    __slots__ = ("_asks_due", "_began", "_next_ask", "_process", "ended", "folder", "order", "pid", "pidfd", "source")
 
     def __init__(self, folder: AttemptFolder, order: Order) -> None:
         self.folder = folder
         self.order = order
+        self.source = source_of(order, folder)
         self.pid: int | None = None
         self.pidfd: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,9 +113,12 @@ class RunningCommand:
             raise RunnerError(f"program {order.argv[0]!r} is not on this machine, or not executable{image}")
         if order.notes:
             self.folder.log.write_text("".join(f"{note}\n" for note in order.notes), encoding="utf-8")
+        script, words = SCRIPT, [str(self.folder.log)]
+        if order.beside:
+            script, words = SCRIPT_WITH_COLLECTOR, [*words, sys.executable, BOOT, str(self.folder.path)]
         try:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", SCRIPT, "katib-trial", str(self.folder.log), program, *order.argv[1:]],
+                ["/bin/sh", "-c", script, "katib-trial", *words, program, *order.argv[1:]],
                 stdin=lock,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -129,11 +155,15 @@ class RunningCommand:
         if deadline is not None and self._began and time.monotonic() - self._began > deadline:
             reason = f"ran longer than its activeDeadlineSeconds, {deadline:g} s"
             return self.folder.end(Phase.FAILED, FailureClass.TIME_OUT, reason, _DEADLINE_GRACE)
-        with contextlib.suppress(FileNotFoundError):
-            size = self.folder.log.stat().st_size
-            if size > log_limit:
-                reason = f"printed {format_bytes(size)}, the limit is {format_bytes(log_limit)}"
-                return self.folder.end(Phase.FAILED, FailureClass.USER_ERROR, reason, 0.0)
+        logs = {"": self.folder.log}
+        if self.order.beside:
+            logs["its metrics collector "] = self.folder.collected
+        for who, log in logs.items():
+            with contextlib.suppress(FileNotFoundError):
+                size = log.stat().st_size
+                if size > log_limit:
+                    reason = f"{who}printed {format_bytes(size)}, the limit is {format_bytes(log_limit)}"
+                    return self.folder.end(Phase.FAILED, FailureClass.USER_ERROR, reason, 0.0)
         return None
 
     def enforce(self, ending: Ending | None) -> None:
