@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import algorithms
 from katib import metrics
-from katib.core.errors import PermanentError, UnavailableError
+from katib.core.errors import PermanentError, Problem, SpecError, UnavailableError
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
 from katib.core.history import History
 from katib.core.naming import load
@@ -100,6 +100,11 @@ class Workshop:
         self._algorithm(spec)
         algorithms.create_stopper(spec)
         metrics.create_collector(spec.collector, spec.objective)
+        kind = spec.collector.kind
+        if self.options.runner in ("process", "inline") and kind in ("TensorFlowEvent", "PrometheusMetric", "Custom"):
+            expected = f"what the runner {self.options.runner!r} calls returns its metrics or reports them"
+            problem = f"got {kind!r}, expected StdOut, File or Push: {expected}"
+            raise SpecError([Problem("spec.metricsCollectorSpec.collector.kind", problem)])
 
     def log_reader(self) -> LogReader:
         """What trials printed."""

@@ -27,6 +27,8 @@ PARTS = {
     "skopt": lambda: importlib.util.find_spec("skopt") is not None,
     "jsonschema": lambda: importlib.util.find_spec("jsonschema") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
+    "tensorboard": lambda: importlib.util.find_spec("tensorboard") is not None,
+    "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),

@@ -1,0 +1,206 @@
+"""Every kind of collector through the whole engine: ``katib run`` on an Experiment YAML, also across ``kill -9``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from katib.compose import Options, Workshop
+from katib.core.collector import CollectorSpec
+from katib.core.errors import NotFoundError, SpecError
+from katib.core.objective import Objective
+from katib.core.trial import TrialState
+from tests.end_to_end.collector_trials import CASES, Case, document
+from tests.end_to_end.experiments import KEY, command_spec, katib, nothing_left, ran, run, until
+
+# The trial that is scraped changes its value twice a second.
+OFTEN = "import os; os.environ['KATIB_SCRAPE_SECONDS'] = '0.1'"
+
+EVERY_KIND = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=kind, marks=[pytest.mark.requires("tensorboardX")] if kind == "TensorFlowEvent" else [])
+        for kind, case in CASES.items()
+    ],
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    with nothing_left(tmp_path / "home"):
+        yield tmp_path / "home"
+
+
+@pytest.fixture
+def workshop(home: Path) -> Iterator[Workshop]:
+    """Looks at the store while a command runs the experiment."""
+    workshop = Workshop(Options(home))
+    yield workshop
+    workshop.close()
+
+
+def texts(workshop: Workshop) -> list[str]:
+    """What is stored of the trial so far; nothing before the experiment is."""
+    with suppress(NotFoundError):
+        return [recorded.measurement.text for _, recorded in workshop.store.curve(KEY)]
+    return []
+
+
+def check(workshop: Workshop, case: Case) -> None:
+    result = ran(workshop)
+    (trial,) = result.trials
+    assert (trial.state, trial.reason, trial.attempt) == (TrialState.SUCCEEDED, "", 1)
+    assert result.lines == {0: list(case.texts)}
+    assert trial.observation[case.metric].latest_text == case.texts[-1]
+    assert [event.reason for event in result.events if event.type == "Warning"] == []
+
+
+@EVERY_KIND
+def test_values_come_while_the_trial_runs(tmp_path: Path, home: Path, workshop: Workshop, case: Case) -> None:
+    """The gate opens only once the first half is stored."""
+    gate, file = tmp_path / "gate", tmp_path / "e.yaml"
+    file.write_text(json.dumps(document(case, str(gate))))
+    process = katib(home, "run", str(file), prelude=OFTEN)
+    until(lambda: texts(workshop) == list(case.texts[:3]))
+    gate.touch()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    check(workshop, case)
+
+
+@EVERY_KIND
+def test_nothing_is_lost_and_nothing_twice_when_the_engine_is_killed(
+    tmp_path: Path, home: Path, workshop: Workshop, case: Case
+) -> None:
+    """The second half is reported while no engine lives."""
+    gate, file = tmp_path / "gate", tmp_path / "e.yaml"
+    file.write_text(json.dumps(document(case, str(gate))))
+    first = katib(home, "run", str(file), prelude=OFTEN)
+    until(lambda: texts(workshop))
+    first.kill()
+    first.communicate()
+    gate.touch()
+    (journal,) = home.rglob("attempt.jsonl")
+    until(lambda: '"exit"' in journal.read_text())
+    second = katib(home, "run", str(file), prelude=OFTEN)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output
+    check(workshop, case)
+
+
+def custom(command: str, **fields: str) -> CollectorSpec:
+    container = {"name": "c", "command": ["/bin/sh", "-c", command]}
+    return CollectorSpec("Custom", options={"customCollector": container}, **fields)
+
+
+HTTP = CollectorSpec("PrometheusMetric", options={"httpGet": {"port": 1, "path": "/m"}})
+EVENTS = CollectorSpec("TensorFlowEvent", "/logs/tf", directory=True)
+
+
+@pytest.mark.parametrize(
+    ("script", "collector", "reasons"),
+    [
+        pytest.param("true", CollectorSpec("File", "/a/m.log"), ["metrics/m.log was not written"], id="File-absent"),
+        pytest.param("echo x >/a/m.log", CollectorSpec("File", "/a/m.log"), ["metrics/m.log has 2 bytes"], id="File"),
+        pytest.param(
+            """echo '{"acc": 1}' >/a/m.log""",
+            CollectorSpec("File", "/a/m.log", "JSON"),
+            ["it did report acc"],
+            id="File-JSON-other-key",
+        ),
+        pytest.param("true", EVENTS, ["event files in ", "/metrics/tf: none", "tag 'loss'"], id="events-none"),
+        pytest.param("echo rubbish >/logs/tf/x.tfevents", EVENTS, ["/metrics/tf: x.tfevents"], id="events-rubbish"),
+        pytest.param("sleep 1", HTTP, ["no process of the trial listens on port 1 or "], id="Prometheus-nobody"),
+        pytest.param("echo loss=1", CollectorSpec("Push"), ["was not written", "katib.report_metrics"], id="Push-none"),
+        pytest.param(
+            "sleep 0.5", custom("echo no such thing >&2; exit 3"), ["exit status 3 (no such thing)"], id="Custom-fails"
+        ),
+        pytest.param("sleep 0.5", custom("echo lost=1"), ["printed 7 bytes"], id="Custom-prints-another"),
+        pytest.param(
+            "sleep 0.5",
+            CollectorSpec("Custom", options={"customCollector": {"name": "c", "command": ["no-such-program"]}}),
+            ["'no-such-program' is not on this machine"],
+            id="Custom-no-program",
+        ),
+    ],
+)
+def test_the_reason_says_where_was_looked_and_what_was_there(
+    tmp_path: Path, script: str, collector: CollectorSpec, reasons: list[str]
+) -> None:
+    result = run(tmp_path, command_spec(["/bin/sh", "-c", script], collector=collector))
+    (trial,) = result.trials
+    assert trial.state is TrialState.METRICS_UNAVAILABLE
+    assert [reason for reason in reasons if reason not in trial.reason] == [], trial.reason
+
+
+@pytest.mark.parametrize(
+    ("collector", "reason"),
+    [
+        pytest.param(
+            CollectorSpec("PrometheusMetric", options={"httpGet": {"host": "example.com"}}),
+            "source.httpGet.host: got 'example.com'",
+            id="another host",
+        ),
+        pytest.param(
+            CollectorSpec("Custom", options={"customCollector": {"name": "c", "image": "x"}}),
+            "collector.customCollector: the container has no 'command'",
+            id="no command",
+        ),
+    ],
+)
+def test_what_cannot_be_done_here_fails_the_trial_with_its_path(
+    tmp_path: Path, collector: CollectorSpec, reason: str
+) -> None:
+    (trial,) = run(tmp_path, command_spec(["true"], collector=collector)).trials
+    assert trial.state is TrialState.FAILED
+    assert reason in trial.reason
+
+
+def test_a_custom_command_that_fails_is_told_although_the_metric_is_there(tmp_path: Path) -> None:
+    result = run(tmp_path, command_spec(["/bin/sleep", "0.5"], collector=custom("echo loss=1; echo oh >&2; exit 3")))
+    assert result.trials[0].state is TrialState.SUCCEEDED
+    (event,) = [event for event in result.events if event.reason == "MetricsCollectorFailed"]
+    assert "it ended before the trial, with exit status 3 (oh)" in event.message
+
+
+def test_damaged_event_files_are_told_and_cost_nothing_else(tmp_path: Path) -> None:
+    script = """
+import os
+from tests.metrics.test_event_files import event
+from katib.metrics.generated.event_pb2 import SummaryValue
+good = event(SummaryValue(tag=b"loss", simple_value=0.5))
+with open("/logs/tf/a.tfevents", "wb") as file:
+    file.write(good + good[:-1] + b"?" + good)
+"""
+    root = str(Path(__file__).parents[2])
+    argv = ["/usr/bin/env", f"PYTHONPATH={root}", "python", "-c", script]
+    result = run(tmp_path, command_spec(argv, collector=EVENTS))
+    assert result.lines == {0: ["0.5", "0.5"]}
+    (event,) = [event for event in result.events if event.reason == "MetricsSkipped"]
+    assert event.message.startswith("a.tfevents: skipped bytes from byte ")
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [("nan", TrialState.METRICS_UNAVAILABLE), ("", TrialState.METRICS_UNAVAILABLE), ("Genotype(a)", "Succeeded")],
+)
+@pytest.mark.parametrize("kind", ["File", "Custom"])
+def test_values_without_a_number_mean_the_same_to_all_kinds(tmp_path: Path, kind: str, line: str, state: str) -> None:
+    report = json.dumps({"loss": line})
+    collector = CollectorSpec("File", "/a/m.log", "JSON")
+    script = f"echo '{report}' >/a/m.log"
+    if kind == "Custom":
+        collector, script = custom(f"echo '{report}'", format="JSON"), "sleep 0.5"
+    (trial,) = run(tmp_path, command_spec(["/bin/sh", "-c", script], collector=collector)).trials
+    assert trial.state == state
+
+
+def test_functions_have_no_collector_beside_them(tmp_path: Path) -> None:
+    workshop = Workshop(Options(tmp_path, runner="inline", objective=lambda parameters: 1.0))
+    with pytest.raises(SpecError, match=r"metricsCollectorSpec.collector.kind: got 'TensorFlowEvent'.*'inline'"):
+        workshop.check(command_spec(["true"], collector=EVENTS, objective=Objective("loss")))
+    workshop.close()
