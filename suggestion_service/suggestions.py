@@ -92,6 +92,8 @@ class SuggestionServicer:
         first = history.next_number
         with built.lock:
             proposal = built.algorithm.suggest(history, request.current_request_number)
+        if built.spec.budget.max_trials is not None:  # without a maximum, repeats would be tried for ever
+            proposal = foreign.fill(proposal, history, request.current_request_number)
         reply = encode_proposal(proposal, built.spec)
         for_katib(reply, built.spec, first, foreign.remember(memory, first, proposal.suggestions))
         return reply

@@ -23,7 +23,7 @@ from katib.core.errors import Problem, SpecError
 from katib.core.history import History
 from katib.core.objective import Measurement, Objective, Observation, observe
 from katib.core.space import SearchSpace
-from katib.core.trial import Suggestion, Trial, TrialState
+from katib.core.trial import Proposal, Suggestion, Trial, TrialState
 from suggestion_service.codec.trials import state_of
 from suggestion_service.codec.values import decode_assignments, decode_json, encode_json
 from suggestion_service.generated import api_pb2 as pb
@@ -92,6 +92,26 @@ def decode_history(
     history = ForeignHistory(space, objective, stamped, reports)
     history.proposed = proposed
     return history
+
+
+def fill(proposal: Proposal, history: History, count: int) -> Proposal:
+    """The proposal, filled up to ``count`` with repeats where Katib's controller would ask for ever.
+
+    It throws a reply away that has fewer suggestions than it asked for, and asks again. While trials run, that is how
+    it waits. If the search is over, or nothing is left to wait for, points are given again in the order in which they
+    were tried, as Katib's own grid does, so that the experiment comes to its maxTrialCount.
+    """
+    missing = count - len(proposal.suggestions)
+    if missing <= 0 or not (proposal.exhausted or not history.active):
+        return proposal
+    tried = [history.trials[number].parameters for number in sorted(history.trials)]
+    tried += [suggestion.parameters for suggestion in proposal.suggestions]
+    points = list({history.point(p): p for p in tried if history.space.locate(p) is not None}.values())
+    if not points:
+        return proposal
+    first = history.next_number + len(proposal.suggestions)
+    repeats = tuple(Suggestion(points[(first + i) % len(points)]) for i in range(missing))
+    return replace(proposal, suggestions=(*proposal.suggestions, *repeats))
 
 
 def _numbers(experiment: str, names: Sequence[str], proposed: int) -> list[int]:

@@ -42,6 +42,10 @@ class KatibController:
         self.finish(self.dice.choice(running))
         return True
 
+    @property
+    def running(self):
+        return sum(t.status.condition == Condition.RUNNING for t in self.trials.values())
+
     def request(self, wanted):
         shown = [t for t in self.trials.values() if t.status.condition != Condition.METRICSUNAVAILABLE]
         self.dice.shuffle(shown)
@@ -206,3 +210,45 @@ def test_replies_to_katib_carry_names_and_only_texts(controller):
     assert [a.trial_name for a in reply.parameter_assignments] == ["katib-exp-000000", "katib-exp-000001"]
     assert all(a.value and not a.typed_value for s in reply.parameter_assignments for a in s.assignments)
     assert not reply.algorithm.algorithm_settings
+
+
+def small_experiment(algorithm, maximum):
+    """An experiment whose space has four points."""
+    experiment = experiment_of(algorithm, maximum=maximum)
+    del experiment.spec.parameter_specs.parameters[:]
+    experiment.spec.parameter_specs.parameters.add(
+        name="lr", parameter_type=pb.DISCRETE, feasible_space={"list": ["0.1", "0.2", "0.3", "0.4"]}
+    )
+    return experiment
+
+
+@pytest.mark.parametrize("algorithm", ["random", "sobol"])
+@pytest.mark.parametrize("parallel", [1, 3, 5])
+def test_a_space_that_is_used_up_is_gone_through_again_up_to_the_maximum(controller, algorithm, parallel):
+    """Katib's controller asks for ever where an answer is shorter than it wants."""
+    katib = controller(small_experiment(algorithm, maximum=10))
+    while len(katib.trials) < 10:
+        assert katib.reconcile(min(parallel, 10 - len(katib.trials) + katib.running))
+
+    tried = [t.spec.parameter_assignments.assignments[0].value for _, t in sorted(katib.trials.items())]
+    assert sorted(tried[:4]) == ["0.1", "0.2", "0.3", "0.4"]
+    assert max(tried.count(value) for value in tried) - min(tried.count(value) for value in tried[:4]) <= 1
+
+
+def test_trials_that_katib_asks_for_beyond_the_grid_repeat_it(controller):
+    """Trials without a metric do not count when it asks, so it asks for more than its maximum."""
+    katib = controller(small_experiment("grid", maximum=4), fates=(Condition.METRICSUNAVAILABLE,))
+    while len(katib.trials) < 6:
+        assert katib.reconcile(2)
+
+    tried = [t.spec.parameter_assignments.assignments[0].value for _, t in sorted(katib.trials.items())]
+    assert sorted(tried[:4]) == ["0.1", "0.2", "0.3", "0.4"]
+    assert set(tried[4:]) <= set(tried[:4])
+
+
+def test_without_a_maximum_a_space_that_is_used_up_is_the_end(controller):
+    katib = controller(small_experiment("grid", maximum=0))
+    while katib.reconcile(2):
+        assert len(katib.trials) <= 4
+
+    assert len(katib.trials) == 4

@@ -1,0 +1,179 @@
+"""A client that has only the stubs of Katib's own protocol runs whole experiments against the three services, which are
+killed and started again in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+
+from algorithms import ALGORITHMS
+from suggestion_service.generated import api_pb2 as pb
+from tests.cli.command_line import started
+
+ROOT = Path(__file__).parents[2]
+CONTROLLER = Path(__file__).with_name("foreign_controller.py")
+
+LR = {"name": "lr", "type": 1, "space": {"min": "0.01", "max": "1.0"}}
+LAYERS = {"name": "layers", "type": 2, "space": {"min": "1", "max": "9"}}
+OPTIMIZER = {"name": "optimizer", "type": 4, "space": {"list": ["sgd", "adam", "ftrl"]}}
+SPACE = [LR, LAYERS, OPTIMIZER]
+STEPPED = [{**LR, "space": {**LR["space"], "step": "0.33"}}, LAYERS]
+
+# Algorithm -> settings, parameters, trials at a time, trials.
+EXPERIMENTS = {
+    "random": ({}, SPACE, 4, 24),
+    "sobol": ({}, [LR, LAYERS], 4, 24),
+    "tpe": ({"n_startup_trials": "6"}, SPACE, 4, 24),
+    "multivariate-tpe": ({"n_startup_trials": "6"}, SPACE, 4, 24),
+    "bayesianoptimization": ({"n_initial_points": "6"}, SPACE, 3, 15),
+    "cmaes": ({}, [LR, LAYERS], 4, 24),
+    "grid": ({}, STEPPED, 5, 27),
+    "hyperband": ({"r_l": "9", "eta": "3", "resource_name": "layers"}, SPACE, 9, 40),
+    "pbt": (
+        {"suggestion_trial_dir": "/opt/katib/data", "n_population": "8", "truncation_threshold": "0.25"},
+        SPACE,
+        4,
+        40,
+    ),
+}
+
+
+def katibs_own() -> FileDescriptorProto:
+    """The protocol without our fields, which are numbered from 100 up, and without what only they refer to."""
+    file = FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(file)
+    file.name = "api.proto"
+    for message in file.message_type:
+        strip(message)
+    wanted = reachable(file)
+    keep(file.message_type, lambda message: message.name in wanted)
+    return file
+
+
+def strip(message):
+    for nested in message.nested_type:
+        strip(nested)
+    keep(message.field, lambda field: field.number < 100)
+    used = {field.type_name.rpartition(".")[2] for field in message.field}
+    keep(message.nested_type, lambda nested: nested.name in used)
+    del message.oneof_decl[:]  # the one-element groups of our optional fields
+
+
+def reachable(file):
+    """Names of the messages that a method refers to, by itself or through others."""
+    messages = {message.name: message for message in file.message_type}
+    found, open_ = set(), [type_ for s in file.service for m in s.method for type_ in (m.input_type, m.output_type)]
+    while open_:
+        names = [part for part in open_.pop().split(".") if part in messages and part not in found]
+        found.update(names)
+        for message in map(messages.get, names):
+            open_ += [field.type_name for each in (message, *message.nested_type) for field in each.field]
+    return found
+
+
+def keep(items, wanted):
+    kept = [item for item in items if wanted(item)]
+    del items[:]
+    items.extend(kept)
+
+
+@pytest.fixture(scope="module")
+def stubs(tmp_path_factory):
+    """Folder of the modules that protoc makes of Katib's own fields and messages."""
+    pytest.importorskip("grpc_tools")
+    folder = tmp_path_factory.mktemp("stubs")
+    own = katibs_own()
+    assert not [m.name for m in own.message_type if m.name.endswith(("Record", "Condition"))]
+    assert all(field.number < 100 for m in own.message_type for field in m.field)
+    (folder / "api.binpb").write_bytes(FileDescriptorSet(file=[own]).SerializeToString())
+    options = [f"--descriptor_set_in={folder}/api.binpb", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *options, "api.proto"], check=True, cwd=folder)
+    return folder
+
+
+def free_ports(count):
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def run_experiment(folder, stubs, algorithm):
+    """The summary of a whole experiment; the services are killed and started again when half of its trials exist."""
+    settings, parameters, parallel, maximum = EXPERIMENTS[algorithm]
+    port, stopping_port = free_ports(2)
+    config = {
+        "name": f"foreign-{algorithm}",
+        "algorithm": algorithm,
+        "settings": settings,
+        "parameters": parameters,
+        "parallel": parallel,
+        "maximum": maximum,
+        "address": f"127.0.0.1:{port}",
+        "stopping_address": f"127.0.0.1:{stopping_port}",
+    }
+    words = [
+        "services",
+        "--port",
+        port,
+        "--early-stopping-port",
+        stopping_port,
+        "--store",
+        f"sqlite:///{folder}/katib.db",
+    ]
+    lines = []
+    with started(folder, *map(str, words)) as services, started_controller(stubs, config) as controller:
+        services.said("EarlyStopping listening on")
+        for line in controller.stdout:
+            lines.append(line)
+            if line.startswith("trials") and int(line.split()[1]) >= maximum / 2:
+                break
+        services.popen.kill()
+        services.end()
+        with started(folder, *map(str, words)) as again:
+            again.said("EarlyStopping listening on")
+            lines += controller.communicate(timeout=240)[0].splitlines()
+    assert controller.returncode == 0, lines[-1:]
+    return json.loads(lines[-1])
+
+
+def started_controller(stubs, config):
+    environment = {**os.environ, "PYTHONPATH": str(stubs), "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, str(CONTROLLER), json.dumps(config)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "algorithm",
+    [pytest.param(name, marks=pytest.mark.slow if name.endswith("optimization") else ()) for name in EXPERIMENTS],
+)
+def test_a_whole_experiment(tmp_path, stubs, algorithm, record_property):
+    if algorithm not in ALGORITHMS:
+        pytest.skip(f"{algorithm} is not there yet")
+    *_, maximum = EXPERIMENTS[algorithm]
+
+    summary = run_experiment(tmp_path, stubs, algorithm)
+
+    told = {key: summary[key] for key in ("states", "calls", "refused", "retried", "rules", "best", "first")}
+    record_property("experiment", told)
+    print(algorithm, json.dumps(told))
+    assert summary["ours"] == []  # it had the stubs alone
+    assert not summary["stuck"]
+    assert sum(summary["states"].values()) >= maximum
+    assert summary["states"]["SUCCEEDED"] >= maximum / 3
+    assert summary["states"].get("EARLYSTOPPED", 0) > 0
+    assert summary["rules"] > 0
+    assert summary["retried"] > 0  # it met the restart
+    assert len(set(summary["names"])) == len(summary["names"])
+    assert summary["best"] < summary["first"]
+    assert summary["rows_left"] == 0
