@@ -126,20 +126,21 @@ class Workshop:
         self._open.append(runner)
         return self._parts(runner, experiment)
 
-    def _parts(self, runner: Runner, experiment: Experiment) -> Parts:
-        """What goes with a runner; asked again when the budget was edited."""
+    def _parts(self, runner: Runner, experiment: Experiment, *, running: bool = False) -> Parts:
+        """What goes with a runner; asked again when the budget or the search space was edited. running: trials may be
+        running, which a service that does not answer now must not hold up."""
         spec = replace(experiment.spec, budget=experiment.budget)
         if isinstance(runner, Resizable):
             runner.resize(spec.budget.parallel)
         resting = experiment.desired is not Desired.RUN
         return Parts(
-            algorithm=Deferred(partial(self._algorithm, spec)) if resting else self._algorithm(spec),
+            algorithm=Deferred(partial(self._algorithm, spec)) if resting or running else self._algorithm(spec),
             runner=PushedMetrics(runner, self.store.log) if spec.collector.kind == PUSH else runner,
             collector=metrics.create_collector(spec.collector, spec.objective),
             render=partial(_render, spec),
             explain=partial(metrics.unavailable_reason, collector=spec.collector),
             stopper=algorithms.create_stopper(spec),
-            adapt=partial(self._parts, runner),
+            adapt=partial(self._parts, runner, running=True),
         )
 
     def _algorithm(self, spec: ExperimentSpec) -> Algorithm:

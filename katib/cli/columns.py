@@ -85,5 +85,12 @@ def _trial(experiment: Experiment, trial: Trial, wide: bool) -> list[str]:
     row = [trial.name, trial.state.value, HOLDS, age(trial.created)]
     if wide:
         value = number(objective.value(trial.observation))
-        row += [latest(objective, trial), value, str(trial.attempt), parameters(trial), trial.reason]
+        notes = filter(None, (trial.reason, space_note(experiment, trial)))
+        row += [latest(objective, trial), value, str(trial.attempt), parameters(trial), "; ".join(notes)]
     return row
+
+
+def space_note(experiment: Experiment, trial: Trial) -> str:
+    """That a trial lies outside of a search space that has changed since; empty if it does not."""
+    space = experiment.spec.space
+    return "" if not space.revision or space.contains(trial.parameters) else "outside of the search space"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from katib.cli.columns import space_note
 from katib.cli.exits import NOT_FOUND, OK
 from katib.cli.output import TablePrinter, age, count, duration, number, parameters, print_object
 from katib.cli.report import attempt_folder, best_report, end_line, parameter_rows, rerun_command
@@ -98,6 +99,7 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
         ("Algorithm", _component(spec.algorithm)),
         ("Early stopping", _component(spec.stopper) if spec.stopper else ""),
         ("Seed", str(spec.seed)),
+        ("Search space", f"changed {count(spec.space.revision, 'time')}" if spec.space.revision else ""),
         ("Budget", f"{limit}, {budget.parallel} in parallel, {failures} may fail"),
         ("Trials", ", ".join(f"{count} {state.value}" for state, count in status.counts.items() if count) or "none"),
     )
@@ -144,6 +146,7 @@ def _trial(workshop: Workshop, experiment: Experiment, trial: Trial) -> int:
         ("Age", age(trial.created)),
         ("Ran for", ran),
         ("Labels", " ".join(f"{name}={value}" for name, value in trial.labels.items())),
+        ("Search space", space_note(experiment, trial)),
         ("Files", str(folder) if folder.is_dir() else ""),
     )
     click.echo("\nParameters:")

@@ -1,4 +1,5 @@
-"""The experiment of a file into the store: created, or found again and gone on with. A changed spec is refused."""
+"""The experiment of a file into the store: created, or found again and gone on with. The budget may have changed, and
+what the parameters may be; any other change is refused."""
 
 from __future__ import annotations
 
@@ -13,10 +14,12 @@ from katib.compose import Workshop
 from katib.core.errors import NotFoundError, Problem, SpecError
 from katib.core.experiment import Desired, Experiment
 from katib.engine import lifecycle
+from katib.engine.space_edits import space_message, with_space
 from katib.resources.edits import differences
 from katib.resources.load import LoadedExperiment
 from katib.resources.validation import EDITABLE
 
+SPACE_FIELDS = ("parameters", "constraints")
 SHOWN = 60  # characters of a value in a message
 
 
@@ -34,9 +37,10 @@ def is_over(experiment: Experiment) -> bool:
 
 
 def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
-    """The stored experiment of this name if its spec is the same, wished to run with the budget given; else a new one.
+    """The stored experiment of this name, wished to run with the budget and search space given; else a new one.
 
-    Raises SpecError if the stored one differs in more than its budget, UsageError if it has another seed.
+    Raises SpecError if the stored one differs in more, or its algorithm cannot go on in another space; UsageError if it
+    has another seed.
     """
     spec = loaded.spec
     try:
@@ -45,11 +49,30 @@ def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
         workshop.check(spec)
         return lifecycle.create(workshop.store, spec, loaded.document)
     _check_same(stored, loaded)
-    wanted = replace(stored, desired=Desired.RUN, budget=spec.budget)
+
+    def change(old: Experiment) -> Experiment:
+        moved = with_space(old, spec, loaded.document, seen=stored.spec.space)
+        return replace(moved, desired=Desired.RUN, budget=spec.budget)
+
+    wanted = change(stored)
     if stored.status.verdict is not None and is_over(wanted):
         _check_over(stored, wanted)
         return stored
-    return lifecycle.edit(workshop.store, spec.key, lambda old: replace(old, desired=Desired.RUN, budget=spec.budget))
+    if wanted.spec.space != stored.spec.space:
+        workshop.check(replace(wanted.spec, budget=wanted.budget))
+    edited = lifecycle.edit(workshop.store, spec.key, change)
+    if edited.spec.space != stored.spec.space:
+        _say_change(workshop, stored, edited)
+    return edited
+
+
+def _say_change(workshop: Workshop, stored: Experiment, edited: Experiment) -> None:
+    """Tell what changed about the search space, and how many trials lie outside of it now."""
+    old, new = stored.spec.space, edited.spec.space
+    trials = workshop.store.trials(stored.key)
+    outside = sum(not new.contains(trial.parameters) for trial in trials)
+    message = f"search space of {stored.key.name}, revision {new.revision}: {space_message(old, new)}"
+    click.echo(f"{message}; {outside} of {len(trials)} trials lie outside of it" if outside else message, err=True)
 
 
 def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
@@ -58,7 +81,10 @@ def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
     if loaded.spec.seed not in (None, stored.spec.seed):
         message = f"--seed {loaded.spec.seed}: experiment {key.name!r} exists with {stored.spec.seed}; {remedy}"
         raise click.UsageError(message)
-    found = next(differences(_frozen_part(stored.document), _frozen_part(loaded.document), "spec"), None)
+    before, after = _frozen_part(stored.document), _frozen_part(loaded.document)
+    if stored.spec.objective.constraints == loaded.spec.objective.constraints:  # those left are part of the space
+        before, after = ({n: v for n, v in part.items() if n not in SPACE_FIELDS} for part in (before, after))
+    found = next(differences(before, after, "spec"), None)
     if found:
         path, old, new = found
         message = f"got {_show(new)}, but experiment {key.name!r} exists with {_show(old)}; {remedy}"
@@ -66,7 +92,7 @@ def _check_same(stored: Experiment, loaded: LoadedExperiment) -> None:
 
 
 def _check_over(stored: Experiment, wanted: Experiment) -> None:
-    """An experiment that has ended takes no more trials, unless its policy allows it."""
+    """An experiment that has ended takes no more trials and no other space, unless its policy allows it."""
     if wanted.budget.max_trials != stored.budget.max_trials:
         message = (
             f"got {wanted.budget.max_trials}, but experiment {stored.key.name!r} is complete with "
@@ -74,6 +100,11 @@ def _check_over(stored: Experiment, wanted: Experiment) -> None:
             "FromVolume, can go on with more"
         )
         raise SpecError([Problem("spec.maxTrialCount", message)])
+    if wanted.spec.space != stored.spec.space:
+        message = (
+            f"cannot be changed, experiment {stored.key.name!r} is complete; with a greater maxTrialCount it can go on"
+        )
+        raise SpecError([Problem("spec.parameters", message)])
 
 
 def _frozen_part(document: Mapping[str, Any]) -> dict[str, Any]:

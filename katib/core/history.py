@@ -96,7 +96,7 @@ class History:
         self._curves: dict[int, Curve] = {}
         self._points: dict[Hashable, int] = {}
         self._runs: dict[Hashable, list[int]] = {}  # kept where sets of parameters run several times
-        self._short: dict[Hashable, None] = {}  # those that have not all their runs yet, oldest first
+        self._short: set[Hashable] = set()  # those that have not all their runs yet
         self._rows = _Rows(space, objective)
         for trial in sorted(trials, key=lambda t: t.seq):
             self.record(trial)
@@ -106,6 +106,12 @@ class History:
 
     def __len__(self) -> int:
         return len(self.trials)
+
+    def within(self, space: SearchSpace) -> History:
+        """The same trials and curves, seen in another revision of the space."""
+        moved = History(space, self.objective, self.trials.values())
+        moved._curves = self._curves
+        return moved
 
     @property
     def next_number(self) -> int:
@@ -170,13 +176,14 @@ class History:
 
     def repeat_due(self) -> Trial | None:
         """A trial whose parameters have not had all their runs yet, the oldest; None if there is none."""
-        point = next(iter(self._short), None)
+        point = min(self._short, key=self._points.__getitem__, default=None)
         return None if point is None else self.trials[self._points[point]]
 
     def pending(self) -> NDArray[np.float64]:
-        """Points (p, d) of the pending and running trials, in order of number; repeated runs count once."""
-        first = {self._points[point_of(self.active[number].parameters)]: number for number in self.active}
-        rows = [self.space.to_unit(self.trials[number].parameters) for number in sorted(first)]
+        """Points (p, d) of pending and running trials in the space, in order of number; repeated runs count once."""
+        first = {self._points[point_of(self.active[number].parameters)] for number in self.active}
+        points = (self.space.locate(self.trials[number].parameters) for number in sorted(first))
+        rows = [point for point in points if point is not None]
         return np.array(rows).reshape(len(rows), len(self.space))
 
     def _locate(self, trial: Trial) -> None:
@@ -185,9 +192,9 @@ class History:
         if repeats > 1:
             runs = self._runs.setdefault(point, [])
             runs.append(trial.number)
-            self._short[point] = None
+            self._short.add(point)
             if len(runs) >= repeats:
-                del self._short[point]
+                self._short.discard(point)
 
     def _completed_by(self, trial: Trial) -> list[Trial]:
         """The runs that are complete now that ``trial`` has finished: itself, or with the others of its parameters."""

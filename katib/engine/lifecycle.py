@@ -19,6 +19,7 @@ from katib.core.ports import Store
 from katib.core.trial import Key, Trial
 from katib.engine.plan import Tally
 from katib.engine.retries import can_go_on, refusal
+from katib.engine.space_edits import space_message
 
 EDIT_TRIES = 20
 
@@ -51,7 +52,7 @@ def edit(store: Store, key: Key, change: Callable[[Experiment], Experiment]) -> 
         try:
             generation = experiment.generation
             changed = replace(wanted, generation=generation + 1)
-            events = _edited(experiment.budget, wanted.budget)
+            events = _edited(experiment, wanted)
             store.commit(Changes(key, experiment=changed, events=events), expected=generation)
             return store.get(key)
         except ConflictError:
@@ -69,12 +70,14 @@ def set_budget(store: Store, key: Key, budget: Budget) -> Experiment:
     return edit(store, key, lambda experiment: replace(experiment, budget=budget))
 
 
-def _edited(before: Budget, after: Budget) -> tuple[Event, ...]:
-    """What the experiment's story says of a new budget."""
+def _edited(before: Experiment, after: Experiment) -> tuple[Event, ...]:
+    """What the experiment's story says of a new budget and a new search space."""
     fields = {"maxTrialCount": "max_trials", "parallelTrialCount": "parallel", "maxFailedTrialCount": "max_failed"}
-    pairs = {name: (getattr(before, field), getattr(after, field)) for name, field in fields.items()}
-    texts = [f"{name} {_limit(old)} -> {_limit(new)}" for name, (old, new) in pairs.items() if old != new]
-    return (Event(time.time(), "Normal", "ExperimentEdited", ", ".join(texts)),) if texts else ()
+    pairs = {name: (getattr(before.budget, field), getattr(after.budget, field)) for name, field in fields.items()}
+    budget = ", ".join(f"{name} {_limit(old)} -> {_limit(new)}" for name, (old, new) in pairs.items() if old != new)
+    space = space_message(before.spec.space, after.spec.space)
+    texts = {"ExperimentEdited": budget, "SearchSpaceChanged": space}
+    return tuple(Event(time.time(), "Normal", reason, text) for reason, text in texts.items() if text)
 
 
 def _limit(count: int | None) -> str:

@@ -26,7 +26,8 @@ from katib.engine.summary import Race
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the controller runs an experiment with. render: trial -> its job as a tree. explain: why a metric is
-    missing, for people. adapt: these parts for the experiment with another budget; what runs goes on."""
+    missing, for people. adapt: these parts for the experiment with another budget or search space; what
+    runs goes on."""
 
     algorithm: Algorithm
     runner: Runner
@@ -195,8 +196,12 @@ class Session:
 
     def adopt(self, experiment: Experiment) -> None:
         """Take over what another process wrote: desired state, budget, retries, spec and document."""
-        if experiment.budget != self.experiment.budget and self.parts.adapt is not None:
+        moved = experiment.spec.space != self.experiment.spec.space
+        if (moved or experiment.budget != self.experiment.budget) and self.parts.adapt is not None:
             self.parts = self.parts.adapt(experiment)
+        if moved:
+            self.history = self.history.within(experiment.spec.space)
+            self.exhausted, self.patience = False, Patience()
         self.experiment = replace(
             experiment, status=self.experiment.status, seq=self.experiment.seq, revision=self.experiment.revision
         )

@@ -35,6 +35,7 @@ __all__ = [
 
 GROUP = "kubeflow.org"
 API_VERSION = f"{GROUP}/v1beta1"
+SPACE_ANNOTATION = "katib.dev/space"  # "outside": the trial lies outside of a search space that has changed since
 EXPERIMENT_LABEL = "katib.kubeflow.org/experiment"
 UNAVAILABLE = "unavailable"  # Katib's text for a metric's value that was never reported
 
@@ -97,6 +98,8 @@ def trial_resource(experiment: Experiment, trial: Trial) -> Tree:
     }
     metadata = _owned_metadata(experiment, trial.name, f"trial/{trial.number}", trial.created)
     metadata["labels"] = {**experiment.spec.labels, **trial.labels, EXPERIMENT_LABEL: experiment.key.name}
+    if experiment.spec.space.revision and not experiment.spec.space.contains(trial.parameters):
+        metadata["annotations"] = {SPACE_ANNOTATION: "outside"}
     status: Tree = {
         **_started(trial.started),
         **_completed(trial.finished),
@@ -227,7 +230,7 @@ def _assignments(spec: ExperimentSpec, trial: Trial) -> list[dict[str, str]]:
 
 
 def _value_text(spec: ExperimentSpec, name: str, value: Value) -> str:
-    """The value's text; also of one outside of the search space, as those of trials from before it changed may be."""
+    """The value's text, whatever it is."""
     try:
         return value_text(spec.space, name, value)
     except SpecError:

@@ -99,10 +99,15 @@ def render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
 def value_text(space: SearchSpace, name: str, value: Value) -> str:
     """The text of one assignment, as a template and a Trial resource show it.
 
-    Assignments that the space does not name (architectures of a neural search) are shown as they are. Raises SpecError
-    if the value is not one of the parameter's.
+    Assignments that the space does not name (architectures of a neural search) are shown as they are, and so are values
+    outside of a space that has changed since. Raises SpecError if the value is not one of the parameter's otherwise.
     """
-    return space[name].format(value) if name in space else str(value)
+    try:
+        return space[name].format(value) if name in space else str(value)
+    except SpecError:
+        if space.revision:
+            return str(value)
+        raise
 
 
 def _values(spec: ExperimentSpec, trial: Trial) -> dict[str, str | None]:

@@ -94,12 +94,12 @@ class TestFileThatChanged:
         tree = document()
         file = write(tmp_path, tree)
         assert katib("run", file).status == OK
-        tree["spec"]["parameters"][0]["feasibleSpace"]["max"] = "3"
-        line = next(n for n, text in enumerate(write(tmp_path, tree).read_text().splitlines(), 1) if "max:" in text)
+        tree["spec"]["objective"]["type"] = "maximize"
+        line = next(n for n, text in enumerate(write(tmp_path, tree).read_text().splitlines(), 1) if "type:" in text)
         answer = katib("run", file)
         assert (answer.status, answer.out) == (USAGE, "")
-        place = f"error: {file}:{line}: spec.parameters[0].feasibleSpace.max: got '3', but experiment 'exp' exists with"
-        assert answer.err == (f"{place} '2'; change metadata.name, or remove the old one: katib delete exp\n")
+        place = f"error: {file}:{line}: spec.objective.type: got 'maximize', but experiment 'exp' exists with"
+        assert answer.err == (f"{place} 'minimize'; change metadata.name, or remove the old one: katib delete exp\n")
 
     @pytest.mark.parametrize(
         ("change", "path", "got"),
