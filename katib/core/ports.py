@@ -185,6 +185,10 @@ class Store(Protocol):
         """Trials whose record has a seq greater than ``since``, in order of seq."""
         ...
 
+    def numbered(self, key: Key, start: int, limit: int) -> Sequence[Trial]:
+        """At most ``limit`` trials with the numbers ``start`` and up, in order of number: many, page by page."""
+        ...
+
     def trial(self, key: Key, name: str) -> Trial:
         """One trial by name. Raises NotFoundError."""
         ...

@@ -106,3 +106,8 @@ def _condition(kind: str, holds: bool, reason: str, message: str, time: float) -
 def rfc3339(seconds: float) -> str:
     """RFC 3339 in UTC, to the second, as Kubernetes writes times."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rfc3339_exact(seconds: float) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -76,6 +76,12 @@ class MemoryStore:
         with self._changed:
             return [trial for trial, _ in self._newest(key, lambda trial, _: trial.seq > since)]
 
+    def numbered(self, key: Key, start: int, limit: int) -> Sequence[Trial]:
+        """At most ``limit`` trials with the numbers ``start`` and up, in order of number."""
+        with self._changed:
+            trials = self._entries[key].trials if key in self._entries else {}
+            return [trials[number][0] for number in range(start, start + limit) if number in trials]
+
     def trial(self, key: Key, name: str) -> Trial:
         """One trial by name. Raises NotFoundError."""
         with self._changed:

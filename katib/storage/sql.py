@@ -91,6 +91,12 @@ class SqlStore:
                 _check_count(session, key, "trials", len(rows))
         return [read_trial(row) for row in rows]
 
+    def numbered(self, key: Key, start: int, limit: int) -> Sequence[Trial]:
+        """At most ``limit`` trials with the numbers ``start`` and up, in order of number."""
+        with self._database.read() as session:
+            rows = session.all(sql.NUMBERED, start=start, limit=limit, **_of(key))
+        return [read_trial(row) for row in rows]
+
     def trial(self, key: Key, name: str) -> Trial:
         """One trial by name. Raises NotFoundError."""
         with self._database.read() as session:

@@ -95,6 +95,7 @@ EXPERIMENTS_OF = EXPERIMENTS.where(_e.namespace == bindparam("namespace"))
 _TRIAL = select(*trials.columns).select_from(trials.join(experiments, _e.id == _t.experiment))
 _OF_EXPERIMENT = and_(_e.namespace == bindparam("namespace"), _e.name == bindparam("experiment_name"))
 TRIALS = _TRIAL.where(_OF_EXPERIMENT, _t.seq > _SINCE).order_by(_t.seq)
+NUMBERED = _TRIAL.where(_OF_EXPERIMENT, _t.number >= bindparam("start")).order_by(_t.number).limit(_LIMIT)
 TRIAL = _TRIAL.where(_OF_EXPERIMENT, _t.namespace == bindparam("namespace"), _t.name == bindparam("name"))
 _MEASUREMENT = (
     select(*measurements.columns)

@@ -230,6 +230,22 @@ class StoreContract:
         curve = [(n, r.seq, r.attempt, r.sequence, r.measurement.value) for n, r in opened.store.curve(KEY)]
         assert curve == [(0, 2, 1, 0, 0.5), (0, 3, 1, 1, 0.4), (2, 6, 1, 0, 0.3)]
 
+    @pytest.mark.parametrize(
+        ("start", "limit", "numbers"),
+        [(0, 2, [0, 1]), (2, 2, [2, 3]), (4, 2, [4]), (5, 2, []), (1, 99, [1, 2, 3, 4]), (0, 0, [])],
+    )
+    def test_pages_of_trials_in_order_of_number(
+        self, opened: Opened, start: int, limit: int, numbers: list[int]
+    ) -> None:
+        store = opened.store
+        create(store)
+        create(store, Key("team", "other"), uid="uid-2")
+        add_trials(store, 0, 1, 2, 3, 4)
+        add_trials(store, 0, 1, key=Key("team", "other"), prefix="other")
+        store.commit(Changes(KEY, trials=(TrialChange(trial(1, state=TrialState.SUCCEEDED)),)))  # not the newest seq
+        assert [t.number for t in store.numbered(KEY, start, limit)] == numbers
+        assert store.numbered(Key("team", "unknown"), start, limit) == []
+
     def test_records_since_a_seq_come_in_order(self, opened: Opened) -> None:
         create(opened.store)
         add_trials(opened.store, 0, 1, 2)
