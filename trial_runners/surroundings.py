@@ -24,6 +24,7 @@ def surroundings_of(attempt: Attempt, root: Path | None) -> Surroundings:
         "KATIB_EXPERIMENT_NAME": attempt.id.key.name,
         "KATIB_TRIAL_NAME": attempt.id.trial,
         "KATIB_ATTEMPT": str(attempt.id.attempt),
+        "KATIB_SEED": str(attempt.seed),
         CHECKPOINT_DIR: str(folder.checkpoint),
     }
     inherited = inheritance(root, attempt)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from katib.cli.output import age, latest, number, parameters
+from katib.cli.solutions import targets_text, violation_text
 from katib.core.experiment import Experiment
 from katib.core.trial import Trial
 from katib.engine.plan import Tally
@@ -67,7 +68,7 @@ def _experiment(experiment: Experiment, wide: bool) -> list[str]:
             f"{tally.completed}/{limit}" if limit is not None else str(tally.completed),
             str(tally.failed),
             number(experiment.status.best_value),
-            f"{objective.direction.value} {objective.metric}",
+            targets_text(objective),
             experiment.spec.algorithm.name,
         ]
     return row
@@ -85,7 +86,7 @@ def _trial(experiment: Experiment, trial: Trial, wide: bool) -> list[str]:
     row = [trial.name, trial.state.value, HOLDS, age(trial.created)]
     if wide:
         value = number(objective.value(trial.observation))
-        notes = filter(None, (trial.reason, space_note(experiment, trial)))
+        notes = filter(None, (trial.reason, violation_text(objective, trial), space_note(experiment, trial)))
         row += [latest(objective, trial), value, str(trial.attempt), parameters(trial), "; ".join(notes)]
     return row
 

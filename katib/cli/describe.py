@@ -12,6 +12,7 @@ from katib.cli.columns import space_note
 from katib.cli.exits import NOT_FOUND, OK
 from katib.cli.output import TablePrinter, age, count, duration, number, parameters, print_object
 from katib.cli.report import attempt_folder, best_report, end_line, parameter_rows, rerun_command
+from katib.cli.solutions import constraints_text, targets_text, violation_text
 from katib.cli.workshop import (
     find_experiment,
     find_trial,
@@ -24,9 +25,10 @@ from katib.cli.workshop import (
 from katib.compose import Workshop
 from katib.core.changes import Event
 from katib.core.errors import NotFoundError
-from katib.core.experiment import Component, Experiment
+from katib.core.experiment import Component, Experiment, Limits
 from katib.core.ports import Store
 from katib.core.trial import Key, Trial
+from katib.resources.durations import duration_text
 from katib.resources.projection import condition_of, trial_resource
 
 NEWEST = 10
@@ -85,7 +87,6 @@ def _is_trial(store: Store, namespace: str, name: str) -> bool:
 def _experiment(workshop: Workshop, experiment: Experiment) -> int:
     spec, status, budget = experiment.spec, experiment.status, experiment.budget
     condition, _ = condition_of(experiment)
-    goal = f", goal {spec.objective.goal:g}" if spec.objective.goal is not None else ""
     failures = "any number" if budget.max_failed is None else str(budget.max_failed)
     limit = count(budget.max_trials, "trial") if budget.max_trials is not None else "no limit of trials"
     _fields(
@@ -95,12 +96,15 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
         ("Age", age(experiment.created)),
         ("Status", f"{condition}{f': {status.message}' if status.message else ''}"),
         ("Waiting", status.waiting),
-        ("Objective", f"{spec.objective.direction.value} {spec.objective.metric}{goal}"),
+        ("Objective", targets_text(spec.objective)),
+        ("Constraints", constraints_text(spec)),
+        ("Repeats", f"{spec.objective.repeats} runs of all parameters" if spec.objective.repeats > 1 else ""),
         ("Algorithm", _component(spec.algorithm)),
         ("Early stopping", _component(spec.stopper) if spec.stopper else ""),
         ("Seed", str(spec.seed)),
         ("Search space", f"changed {count(spec.space.revision, 'time')}" if spec.space.revision else ""),
         ("Budget", f"{limit}, {budget.parallel} in parallel, {failures} may fail"),
+        ("Limits", _limits(spec.limits)),
         ("Trials", ", ".join(f"{count} {state.value}" for state, count in status.counts.items() if count) or "none"),
     )
     if status.verdict is None and status.stopped:
@@ -125,10 +129,9 @@ def _newest_trials(store: Store, experiment: Experiment) -> list[Trial]:
 def _newest(experiment: Experiment, trials: Sequence[Trial]) -> None:
     if trials:
         click.echo("\nNewest trials:")
-        value = experiment.spec.objective.value
-        TablePrinter().print(
-            [(f"  {t.name}", t.state.value, number(value(t.observation)), parameters(t), t.reason) for t in trials]
-        )
+        objective = experiment.spec.objective
+        rows = [(t, number(objective.value(t.observation)), t.reason or violation_text(objective, t)) for t in trials]
+        TablePrinter().print([(f"  {t.name}", t.state.value, value, parameters(t), note) for t, value, note in rows])
 
 
 def _trial(workshop: Workshop, experiment: Experiment, trial: Trial) -> int:
@@ -139,7 +142,8 @@ def _trial(workshop: Workshop, experiment: Experiment, trial: Trial) -> int:
         ("Namespace", experiment.key.namespace),
         ("Experiment", experiment.key.name),
         ("Number", str(trial.number)),
-        ("Status", f"{trial.state.value}{f': {trial.reason}' if trial.reason else ''}"),
+        ("Status", ": ".join(filter(None, (trial.state.value, trial.reason)))),
+        ("Constraints", violation_text(experiment.spec.objective, trial)),
         ("Failure class", trial.failure.value if trial.failure else ""),
         ("Attempt", str(trial.attempt)),
         ("Continues", "" if trial.parent is None else f"trial number {trial.parent}"),
@@ -180,6 +184,15 @@ def _events(events: Iterable[Event]) -> None:
     if rows:
         click.echo("\nEvents:")
         TablePrinter().print([("  AGE", "TYPE", "REASON", "MESSAGE"), *rows])
+
+
+def _limits(limits: Limits) -> str:
+    named = (
+        ("maxDuration", limits.experiment),
+        ("maxTrialDuration", limits.trial),
+        ("noMetricTimeout", limits.silence),
+    )
+    return ", ".join(f"{name} {duration_text(time)}" for name, time in named if time is not None)
 
 
 def _component(component: Component) -> str:

@@ -8,12 +8,15 @@ import shlex
 from pathlib import Path
 
 from katib.cli.output import count, duration, number
+from katib.cli.solutions import front_lines, runs_text
 from katib.cli.workshop import in_namespace
 from katib.compose import Workshop
 from katib.core.errors import KatibError
 from katib.core.experiment import Experiment
 from katib.core.trial import AttemptId, Trial, TrialState, Value
+from katib.engine.names import trial_seed
 from katib.engine.plan import Tally
+from katib.engine.summary import MAY_BE_BEST
 from katib.resources import jobs, python_function, template
 
 Rows = list[tuple[str, ...]]
@@ -38,7 +41,11 @@ def best_report(workshop: Workshop, experiment: Experiment) -> str:
     if experiment.status.best is None:
         return f"no best trial: {_why_none(experiment)}"
     trial = workshop.store.trial(experiment.key, experiment.status.best_name)
-    facts: Rows = [("seed", str(experiment.spec.seed))]
+    objective = experiment.spec.objective
+    together = workshop.store.trials(experiment.key) if objective.repeats > 1 or objective.others else ()
+    facts: Rows = [("seed", str(trial_seed(experiment.spec.seed, trial.number)))]
+    if objective.repeats > 1:
+        facts.append(("repeats", runs_text(objective, trial, together)))
     if (folder := attempt_folder(workshop, experiment, trial)).is_dir():
         facts.append(("files", str(folder)))
     sections: dict[str, Rows] = {
@@ -52,7 +59,7 @@ def best_report(workshop: Workshop, experiment: Experiment) -> str:
     lines += [f"  {name.ljust(width + 2)}  {text}" for name, text in facts]
     if command := rerun_command(experiment, trial):
         lines += ["run it again:", f"  {command}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(front_lines(objective, together) if objective.others else ())])
 
 
 def metric_rows(experiment: Experiment, trial: Trial) -> Rows:
@@ -108,6 +115,13 @@ def _why_none(experiment: Experiment) -> str:
     counts = experiment.status.counts
     if not sum(counts.values()):
         return "no trial has run"
+    good = sum(counts.get(state, 0) for state in MAY_BE_BEST)
+    objective = experiment.spec.objective
+    if good and objective.constraints:
+        constraints = "; ".join(constraint.text for constraint in objective.constraints)
+        return f"none of {count(good, 'trial')} with a value satisfies {constraints}"
+    if good and objective.repeats > 1:
+        return f"no parameters have had all their {objective.repeats} runs yet"
     failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.METRICS_UNAVAILABLE, 0)
     see = f"katib get trials {experiment.key.name}{in_namespace(experiment.key.namespace)} -o wide"
     return f"{count(failed, 'trial')} failed or gave no metric; see: {see}"

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from katib.cli.exits import leave_pipe
 from katib.cli.output import count, duration, latest, number, parameters
+from katib.cli.solutions import targets_text
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.trial import Trial, TrialState
@@ -251,5 +252,5 @@ def _last_failure(history: History) -> str:
 def _title(experiment: Experiment) -> str:
     spec, budget = experiment.spec, experiment.budget
     limit = count(budget.max_trials, "trial") if budget.max_trials is not None else "no limit of trials"
-    aim = f"{spec.objective.direction.value} {spec.objective.metric}"
+    aim = targets_text(spec.objective)
     return f"experiment {experiment.key.name}: {spec.algorithm.name}, {aim}, {limit}, {budget.parallel} in parallel"

@@ -143,6 +143,7 @@ class Attempt:
     primary_container: name of the container in ``run`` that trains. parent: the attempt whose checkpoint to copy.
     collector: where its metrics come from. metrics: their names, the objective's first.
     checkpoint_path: folder that the trial knows its checkpoint by, beside $KATIB_CHECKPOINT_DIR; empty for none.
+    seed: of its random numbers, below 2**31, so that it can be repeated; another for each trial.
     """
 
     id: AttemptId
@@ -156,3 +157,4 @@ class Attempt:
     metrics: tuple[str, ...] = ()
     retain: bool = False
     checkpoint_path: str = ""
+    seed: int = 0

@@ -18,6 +18,7 @@ from katib.core.ports import Leases, Store
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial, TrialState
 from katib.engine.deadlines import overdue, pause, time_up
 from katib.engine.lifecycle import describe_end, may_restart
+from katib.engine.names import trial_seed
 from katib.engine.plan import Moment, Plan, plan
 from katib.engine.progress import attempt_id, kill_pending
 from katib.engine.proposals import propose
@@ -243,6 +244,7 @@ class Controller:
             metrics=spec.objective.metrics,
             retain=spec.template.retain,
             checkpoint_path=spec.checkpoint_path,
+            seed=trial_seed(spec.seed, trial.number),
         )
 
     def _stop_marked(self, session: Session) -> None:

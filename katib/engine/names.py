@@ -1,4 +1,4 @@
-"""Names of trials: the experiment's name and eight characters, as Katib gives them."""
+"""What tells trials apart: names, of the experiment's name and eight characters, as Katib gives them; and seeds."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def trial_name(key: Key, uid: str, number: int, taken: Container[str]) -> str:
         if name not in taken:
             return name
         salt += 1
+
+
+def trial_seed(seed: int | None, number: int) -> int:
+    """The seed of a trial's own random numbers, below 2**31: hashed from the experiment's seed and the trial's number,
+    so that two runs of the same parameters differ, and a repeated experiment repeats all of them."""
+    digest = hashlib.blake2b(f"{seed or 0}/{number}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") >> 1

@@ -88,6 +88,7 @@ def _own_variables(attempt: Attempt, folder: AttemptFolder) -> dict[str, str]:
         "KATIB_EXPERIMENT_NAME": attempt.id.key.name,
         "KATIB_TRIAL_NAME": attempt.id.trial,
         "KATIB_ATTEMPT": str(attempt.id.attempt),
+        "KATIB_SEED": str(attempt.seed),
         "KATIB_CHECKPOINT_DIR": str(folder.checkpoint),
     }
 
