@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from algorithms import ALGORITHMS, STOPPERS, settings_of
+from algorithms import ALGORITHMS, STOPPERS, features_of, settings_of
+from algorithms.features import Feature
 from algorithms.settings import SettingInfo
 from katib.cli.exits import OK
 from katib.cli.output import print_object, print_table
@@ -38,6 +39,10 @@ def algorithms(name: str | None, output: str) -> int:
         print_table(("SETTING", "TYPE", "DEFAULT", "ALLOWED", "ABOUT"), [_row(setting) for setting in settings])
     else:
         click.echo("It has no settings.")
+    if name in ALGORITHMS:
+        click.echo(
+            "\nIt can use: " + (", ".join(f.value for f in Feature if f in features_of(name)) or "a plain space only")
+        )
     return OK
 
 

@@ -10,17 +10,21 @@ import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from algorithms import ALGORITHMS, create_algorithm
+from algorithms import ALGORITHMS, create_algorithm, features_of
+from algorithms.features import Feature
+from katib.core.constraints import Constraint
+from katib.core.errors import SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.history import History
-from katib.core.objective import Direction, Objective
+from katib.core.objective import Direction, Objective, Target
 from katib.core.ports import Algorithm
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
-from katib.core.trial import Key, Parameters, Proposal, TrialState
+from katib.core.trial import Key, Parameters, Proposal, Suggestion, TrialState
 from tests.contracts.simulation import MIXED_FATES, Simulation
 
 Make = Callable[[ExperimentSpec], Algorithm]
@@ -95,6 +99,34 @@ SAMPLES = {
 }
 EVERY = [pytest.param(sample, id=name) for name, sample in SAMPLES.items()]
 FINITE = [pytest.param(sample, id=name) for name, sample in SAMPLES.items() if sample.finite]
+
+
+def able(feature: Feature, *, finite: bool = False) -> list[Any]:
+    """The samples whose algorithms can use ``feature``; finite: those that use a finite space up."""
+    return [
+        pytest.param(sample, id=name)
+        for name, sample in SAMPLES.items()
+        if feature in features_of(sample.algorithm) and (sample.finite or not finite)
+    ]
+
+
+def using(spec: ExperimentSpec, feature: Feature) -> ExperimentSpec:
+    """``spec`` (whose space is STEPPED), and no other feature than ``feature``."""
+    objective, plain = spec.objective, SearchSpace(tuple(p for p in spec.space if p.condition is None))
+    spec = replace(spec, space=plain)
+    match feature:
+        case Feature.CONDITIONS:
+            return replace(spec, space=STEPPED)
+        case Feature.CONSTRAINTS:
+            return replace(spec, space=replace(plain, constraints=(Constraint("shift <= -0.3"),)))
+        case Feature.OUTCOME_CONSTRAINTS:
+            return replace(spec, objective=replace(objective, constraints=(Constraint("loss > 0.2"),)))
+        case Feature.OBJECTIVES:
+            return replace(spec, objective=replace(objective, others=(Target("latency"),)))
+        case Feature.REPEATS:
+            return replace(spec, objective=replace(objective, repeats=3))
+        case Feature.WIDENING:
+            return replace(spec, space=replace(plain, revision=1))
 
 
 def loss(parameters: Parameters) -> float:
@@ -229,6 +261,53 @@ class AlgorithmContract:
         failing = [state for state in MIXED_FATES if state.value in ("Failed", "MetricsUnavailable", "Killed")]
         simulation.run(make(simulation.spec), 12, parallel=2, order=1, fates=failing)
         assert len(simulation.history) == 12
+
+    @pytest.mark.parametrize("sample", able(Feature.CONSTRAINTS))
+    def test_constraints_on_parameters_are_kept(self, make: Make, sample: Sample) -> None:
+        allowed = (Constraint("shift <= -0.3"), Constraint("optimizer != 'sgd' or momentum < 0.5"))
+        spec = replace(sample.spec(), space=replace(sample.space, constraints=allowed))
+        simulation = Simulation(spec, loss)
+        simulation.run(make(spec), sample.trials, parallel=3, order=1)
+        assert len(simulation.history) == sample.trials
+        assert all(map(spec.space.allows, points(simulation)))
+
+    @pytest.mark.parametrize("sample", able(Feature.CONSTRAINTS, finite=True))
+    def test_a_constrained_finite_space_is_used_up_exactly(self, make: Make, sample: Sample) -> None:
+        space = replace(GRID, constraints=(Constraint("epochs * b >= 1"), Constraint("c in ('v', 'w')")))
+        spec = replace(sample.spec(GRID), space=space)
+        simulation = Simulation(spec, grid_loss)
+        assert simulation.run(make(spec), 1000, parallel=3, order=5).exhausted
+        assert len(simulation.history) == 2 * 3  # epochs 2 and 3 with 0.8, and 3 with 0.4
+
+    @pytest.mark.parametrize("sample", able(Feature.OUTCOME_CONSTRAINTS))
+    def test_constraints_on_metrics_can_be_violated(self, make: Make, sample: Sample) -> None:
+        objective = replace(sample.spec().objective, constraints=(Constraint("loss > 0.2"), Constraint("shift < -0.1")))
+        spec = replace(sample.spec(), objective=objective)
+        simulation = Simulation(spec, loss)
+        simulation.run(make(spec), sample.trials, parallel=3, order=1)
+        assert len(simulation.history) == sample.trials
+        assert (simulation.history.view().violations > 0).any()
+
+    @pytest.mark.parametrize("sample", EVERY)
+    def test_trials_that_it_did_not_propose_are_data(self, make: Make, sample: Sample) -> None:
+        """The user's own points come before its first one, without labels."""
+        simulation = Simulation(sample.spec(), loss)
+        simulation.start([Suggestion(sample.space.from_unit([u] * len(sample.space))) for u in (0.2, 0.5)])
+        simulation.evaluate(0)
+        simulation.run(make(simulation.spec), sample.trials, parallel=3, order=1)
+        new = [simulation.history.point(t.parameters) for t in simulation.history.trials.values() if t.parent is None]
+        assert len(simulation.history) == sample.trials
+        assert len(set(new)) == len(new)
+
+    @pytest.mark.parametrize("sample", EVERY)
+    @pytest.mark.parametrize("feature", list(Feature))
+    def test_what_it_cannot_use_is_refused(self, make: Make, sample: Sample, feature: Feature) -> None:
+        spec = using(sample.spec(STEPPED), feature)
+        if feature in features_of(sample.algorithm):
+            make(spec)
+            return
+        with pytest.raises(SpecError, match=f"{sample.algorithm} cannot use {feature.value}"):
+            make(spec)
 
     @pytest.mark.parametrize("sample", EVERY)
     def test_the_global_random_generators_are_left_alone(self, make: Make, sample: Sample) -> None:

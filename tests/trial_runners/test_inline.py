@@ -249,6 +249,7 @@ def test_environment_lasts_as_long_as_the_call(tmp_path: Path) -> None:
         f"KATIB_CHECKPOINT_DIR={tmp_path}/trials/team/study/trial-a/1/checkpoint",
         "KATIB_EXPERIMENT_NAME=study",
         "KATIB_NAMESPACE=team",
+        "KATIB_SEED=0",
         "KATIB_TRIAL_NAME=trial-a",
     ]
     assert not [name for name in os.environ if name.startswith("KATIB_TRIAL")]

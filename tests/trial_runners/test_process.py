@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -58,8 +59,12 @@ def runner() -> Iterator[ProcessRunner]:
 
 def workers(of: int | None = None) -> list[int]:
     """Worker processes below ``of``, or below this process."""
-    below = psutil.Process(of).children(recursive=True)
-    return [p.pid for p in below if any("trial_runners.worker" in word for word in p.cmdline())]
+    found = []
+    for process in psutil.Process(of).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended just now; a zombie has no command line either
+            if any("trial_runners.worker" in word for word in process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def alive(pid: int) -> bool:
