@@ -120,10 +120,10 @@ def _await_work(process: subprocess.Popen[str]) -> None:
         raise RuntimeError(f"katib run ended with status {process.wait()} before it began")
 
 
-def torture(folder: Path, scenario: Scenario) -> Findings:
-    """The whole of it in ``folder``: an unbroken run for comparison, then the one that is killed."""
+def torture(folder: Path, scenario: Scenario, store: str = "") -> Findings:
+    """The whole of it in ``folder``: an unbroken run for comparison, then the one that is killed, in ``store``."""
     unbroken, ready = unbroken_run(Place(folder / "unbroken", replace(scenario, pause=0.0)))
-    return killed_run(Place(folder / "killed", scenario), unbroken, ready)
+    return killed_run(Place(folder / "killed", scenario, store), unbroken, ready)
 
 
 def rows_of(found: Findings, scenario: Scenario) -> list[Row]:

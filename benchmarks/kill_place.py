@@ -44,8 +44,10 @@ class Scenario:
 class Place:
     """A home with the experiment's YAML, the ledger and the gate that the last trials wait at."""
 
-    def __init__(self, home: Path, scenario: Scenario) -> None:
+    def __init__(self, home: Path, scenario: Scenario, store: str = "") -> None:
+        """store: its URL, empty for the SQLite file in ``home``."""
         self.home = home
+        self.store = store
         self.scenario = scenario
         self.ledger = home / "ledger"
         self.gate = home / "gate"
@@ -56,9 +58,15 @@ class Place:
     def run(self) -> subprocess.Popen[str]:
         """Start ``katib run``."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_")}
+        store = {"KATIB_STORE": self.store} if self.store else {}
         return subprocess.Popen(
             [sys.executable, "-m", "katib.cli.main", "run", str(self.file), "--seed", str(self.scenario.seed)],
-            env={**environment, "KATIB_HOME": str(self.home), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={
+                **environment,
+                **store,
+                "KATIB_HOME": str(self.home),
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            },
             cwd=self.home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,7 +82,7 @@ class Place:
 
     def read(self) -> tuple[tuple[Trial, ...], dict[tuple[str, int], list[str]]]:
         """Trials by number and stored metric texts by (trial, attempt); nothing before the experiment exists."""
-        workshop = Workshop(Options(self.home))
+        workshop = Workshop(Options(self.home, self.store))
         try:
             trials = tuple(sorted(workshop.store.trials(KEY), key=lambda trial: trial.number))
             return trials, _curves(workshop.store, trials)

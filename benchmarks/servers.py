@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ class Server:
     kind: str
     port: int
     pid: int
-    folder: str
 
     def new_database(self) -> str:
         """The URL of a new, empty database."""
@@ -85,22 +84,56 @@ def is_installed(kind: str) -> bool:
     return program({"postgres": "initdb", "mariadb": "mariadbd"}[kind]) is not None
 
 
+@dataclass(frozen=True)
+class Installation:
+    """A server's data folder, before and between its runs. durable: commits survive the loss of power, as is a server's
+    default; without it those of a server that was killed do, which is quicker."""
+
+    kind: str
+    folder: Path
+    account: dict[str, Any]
+    durable: bool
+
+    @contextlib.contextmanager
+    def started(self, port: int = 0) -> Iterator[Server]:
+        """The running server. port: 0 for any that is free."""
+        port = port or _free_port()
+        serve = {"postgres": _serve_postgres, "mariadb": _serve_mariadb}[self.kind]
+        words = [str(word) for word in serve(self.folder, port, self.durable)]
+        with (self.folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                words, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, **self.account
+            )
+        try:
+            yield _wait_for(Server(self.kind, port, process.pid), process, self.folder / "log")
+        finally:
+            process.send_signal(signal.SIGINT if self.kind == "postgres" else signal.SIGTERM)  # waits for no client
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
 @contextlib.contextmanager
-def running(kind: str, *, durable: bool = False) -> Iterator[Server]:
-    """A server of that kind. durable: it makes sure that a commit survives the loss of power, as is its default."""
+def installed(kind: str, *, durable: bool = False) -> Iterator[Installation]:
+    """A new data folder, removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=f"katib-{kind}-"))
     account = _account({"postgres": "postgres", "mariadb": "mysql"}[kind])
     if account:
         os.chown(folder, account["user"], account["group"])
     try:
-        prepare, serve = {"postgres": (_make_postgres, _serve_postgres), "mariadb": (_make_mariadb, _serve_mariadb)}[
-            kind
-        ]
-        prepare(folder, account)
-        with _started(kind, folder, account, lambda port: serve(folder, port, durable)) as server:
-            yield server
+        {"postgres": _make_postgres, "mariadb": _make_mariadb}[kind](folder, account)
+        yield Installation(kind, folder, account, durable)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(kind: str, *, durable: bool = False) -> Iterator[Server]:
+    """A server of that kind, postgres or mariadb, with a new data folder."""
+    with installed(kind, durable=durable) as installation, installation.started() as server:
+        yield server
 
 
 def _account(name: str) -> dict[str, Any]:
@@ -131,7 +164,7 @@ def _serve_postgres(folder: Path, port: int, durable: bool) -> list[Any]:
 def _make_mariadb(folder: Path, account: dict[str, Any]) -> None:
     start = folder / "start.sql"
     start.write_text(
-        f"CREATE USER '{USER}'@'{HOST}' IDENTIFIED BY '{PASSWORD}';\n"
+        f"CREATE USER IF NOT EXISTS '{USER}'@'{HOST}' IDENTIFIED BY '{PASSWORD}';\n"
         f"GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'{HOST}' WITH GRANT OPTION;\n"
     )
     start.chmod(0o644)
@@ -152,27 +185,6 @@ def _call(command: Sequence[Any], folder: Path, account: dict[str, Any]) -> None
         raise RuntimeError(f"{command[0]}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
 
 
-@contextlib.contextmanager
-def _started(
-    kind: str, folder: Path, account: dict[str, Any], command: Callable[[int], Sequence[Any]]
-) -> Iterator[Server]:
-    port = _free_port()
-    with (folder / "log").open("wb") as log:
-        words = [str(word) for word in command(port)]
-        process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, start_new_session=True, **account)
-    server = Server(kind, port, process.pid, str(folder))
-    try:
-        _wait_for(server, process, folder / "log")
-        yield server
-    finally:
-        process.send_signal(signal.SIGINT if kind == "postgres" else signal.SIGTERM)  # do not wait for clients
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -180,12 +192,13 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(server: Server, process: subprocess.Popen[bytes], log: Path) -> Server:
+    """The same server, as soon as it answers."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             server.execute("SELECT 1")
-            return
+            return server
         except (psycopg.OperationalError, pymysql.OperationalError) as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{server.kind} does not start: {error}\n{log.read_text()[-4000:]}") from error

@@ -138,8 +138,9 @@ class House:
         machine: Machine,
         runner: type[MachineRunner] = MachineRunner,
         stopper: Stopper | None = None,
+        url: str = "memory://",
     ) -> None:
-        self.opened = open_store("memory://")
+        self.opened = open_store(url)
         self.machine = machine
         self.runner = runner
         self.stopper = stopper

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,9 @@ from katib.core.ports import Phase
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import Attempt, Trial, TrialState
 from katib.engine import lifecycle
-from tests.end_to_end.machine import KEY, Fuse, House, Machine, MachineRunner
+from katib.storage import check_store
+from tests.database_servers import SERVERS, SharedServers, new_store
+from tests.end_to_end.machine import KEY, Crash, Fuse, House, Machine, MachineRunner
 
 BASE = ExperimentSpec(
     key=KEY,
@@ -77,6 +80,23 @@ def test_death_around_every_effect(name: str) -> None:
             assert trial.parameters == parameters.get(trial.number, trial.parameters)
         if name in ("budget", "stopped early"):
             assert {trial.attempt for trial in house.opened.store.trials(KEY)} == {1}
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("error", [Crash, UnavailableError])
+def test_bad_luck_around_effects_on_a_server(
+    kind: str, error: type[BaseException], servers: SharedServers, tmp_path: Path
+) -> None:
+    """Death, or no answer, around every fifth effect: what a rolled-back and a lost commit leave in a real database."""
+    spec, machine, verdict = SCENARIOS["budget"]
+    for at in range(0, effects_of(spec, machine()), 5):
+        with new_store(kind, tmp_path, servers) as url:
+            house = House(spec, machine(), url=url)
+            assert house.own(Fuse(at, error)) is (error is not Crash)
+            assert house.own(Fuse())
+            house.check(spec, verdict)
+            house.opened.store.close()
+            assert check_store(url).damages == ()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.kill import Findings, changed_records, rows_of, torture
 from benchmarks.kill_place import Scenario
 from katib.core.trial import TrialState
+from katib.storage import check_store
+from tests.database_servers import SERVERS
 
 
 def check(found: Findings, scenario: Scenario) -> None:
@@ -33,6 +35,13 @@ def check(found: Findings, scenario: Scenario) -> None:
 def test_three_kills(tmp_path: Path) -> None:
     scenario = Scenario(trials=6, parallel=2, lines=4, pause=0.2, kills=3, seed=3)
     check(torture(tmp_path, scenario), scenario)
+
+
+@pytest.mark.parametrize("store_url", SERVERS, indirect=True)
+def test_three_kills_on_a_server(tmp_path: Path, store_url: str) -> None:
+    scenario = Scenario(trials=6, parallel=2, lines=4, pause=0.2, kills=3, seed=3)
+    check(torture(tmp_path, scenario, store_url), scenario)
+    assert check_store(store_url).damages == ()
 
 
 @pytest.mark.slow

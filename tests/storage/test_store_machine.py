@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from katib.core.changes import Changes, TrialChange
 from katib.core.errors import KatibError
 from katib.core.trial import Key
-from katib.storage import Opened, open_store
+from katib.storage import Opened, check_store, open_store
 from tests.contracts.store_contract import experiment
+from tests.database_servers import SERVERS, SharedServers, new_store
 from tests.storage import core_strategies as some
 
 KEYS = [Key("a", "x"), Key("a", "y"), Key("b", "x")]
@@ -44,15 +44,21 @@ def outcome(action: Callable[[Opened], object], opened: Opened) -> object:
 class Twins(RuleBasedStateMachine):
     """Every step is done to both."""
 
-    def __init__(self) -> None:
+    def __init__(self, new_url: AbstractContextManager[str]) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.sql = open_store(f"sqlite:///{self.folder}/katib.db")
+        self.ending = ExitStack()
+        url = self.ending.enter_context(new_url)
+        self.sql = open_store(url)
+        self.ending.callback(self.sound, url)
+        self.ending.callback(self.sql.store.close)
         self.memory = open_store("memory://")
 
     def teardown(self) -> None:
-        self.sql.store.close()
-        shutil.rmtree(self.folder)
+        self.ending.close()
+
+    def sound(self, url: str) -> None:
+        """Whatever was done, the check finds nothing that it would call damage."""
+        assert [d for d in check_store(url).damages if not d.text.endswith("are there")] == []
 
     def both(self, action: Callable[[Opened], object]) -> None:
         assert repr(outcome(action, self.sql)) == repr(outcome(action, self.memory))
@@ -107,7 +113,13 @@ class Twins(RuleBasedStateMachine):
         self.both(lambda o: o.store.list())
 
 
-Twins.TestCase.settings = settings(
+SETTINGS = settings(
     max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestTwins = Twins.TestCase
+
+
+@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
+def test_the_twins_are_alike(kind: str, servers: SharedServers, tmp_path_factory: pytest.TempPathFactory) -> None:
+    run_state_machine_as_test(
+        lambda: Twins(new_store(kind, tmp_path_factory.mktemp("twin"), servers)), settings=SETTINGS
+    )
