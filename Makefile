@@ -28,8 +28,9 @@ test: $(VENV)/.ready-dev  ## the tests that need pip alone
 test-all: $(VENV)/.ready-dev  ## also the slow ones
 	$(BIN)/python -m pytest -n 2
 
-test-servers: $(VENV)/.ready-dev  ## the tests of parts that need servers from the system's packages
-	$(BIN)/python -m pytest -m requires
+test-servers: $(VENV)/.ready-dev  ## the tests that need database servers; installs those with apt, as root or by sudo
+	.ci/install-servers
+	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb}" $(BIN)/python -m pytest -n 2 -m "servers or every_store"
 
 check: $(VENV)/.ready-dev  ## linters, types, floors
 	$(BIN)/ruff check .

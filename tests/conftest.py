@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.database_servers import KINDS, SharedServers, new_store
+from tests.database_servers import KINDS, STORES, SharedServers, new_store
 
 
 def _has_server(kind: str, driver: str) -> bool:
@@ -53,6 +55,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.servers)
             if part not in required and not PARTS[part]():
                 item.add_marker(pytest.mark.skip(reason=f"{part} is not installed"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests of each suite that runs over every kind of store passed on which."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            if "every_store" in report.keywords:
+                kind = next(word for word in STORES if word in re.split(r"[\[\]-]", report.nodeid))
+                counts.setdefault((report.nodeid.split("::")[1], kind), Counter())[outcome] += 1
+    if counts:
+        terminalreporter.section("every kind of store")
+        for (suite, kind), outcomes in sorted(counts.items(), key=lambda item: (item[0][0], STORES.index(item[0][1]))):
+            terminalreporter.write_line(f"{suite:<20} {kind:<10} {', '.join(f'{n} {o}' for o, n in outcomes.items())}")
 
 
 @pytest.fixture(autouse=True)

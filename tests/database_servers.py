@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("postgres", "mariadb")
+STORES = ("memory", "sqlite", *KINDS)
 SERVERS = [pytest.param(kind, marks=pytest.mark.requires(kind), id=kind) for kind in KINDS]
 
 

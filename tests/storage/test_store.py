@@ -12,7 +12,10 @@ from tests.contracts.observation_log_contract import ObservationLogContract
 from tests.contracts.store_contract import StoreContract
 from tests.database_servers import SERVERS
 
-pytestmark = pytest.mark.parametrize("store_url", ["memory", "sqlite", *SERVERS], indirect=True)
+pytestmark = [
+    pytest.mark.every_store,
+    pytest.mark.parametrize("store_url", ["memory", "sqlite", *SERVERS], indirect=True),
+]
 
 
 @pytest.fixture
