@@ -165,7 +165,7 @@ class SourceSpec(Model):
     """Where a collector reads. httpGet is Kubernetes' HTTPGetAction."""
 
     http_get: Tree | None = about(
-        "Where PrometheusMetric asks: port (8080) and path (/metrics) of the trial, as in Kubernetes' HTTPGetAction"
+        "Where PrometheusMetric asks, as in Kubernetes' HTTPGetAction: port (8080), path (/metrics), scheme, headers"
     )
     file_system_path: FileSystemPath | None = about(
         "The file or folder that a trial writes metrics to; for File, TensorFlowEvent and Custom"

@@ -34,6 +34,12 @@ def test_time(stamp: str, time: float) -> None:
     assert measurement.time == pytest.approx(time, abs=1e-6)
 
 
+def test_other_keys_are_seen() -> None:
+    line = b'{"timestamp": 1, "epoch": 2, "step": 3, "loss": 1, "acc": 1, "lr": null, "a\x1bb": {}}\n'
+    collected = json_collector(["loss"])(Chunk("stdout", Cursor(), line + line, ARRIVAL))
+    assert collected.seen == ("acc", "lr", "a")
+
+
 @pytest.mark.parametrize(
     ("keys", "metrics", "step"),
     [

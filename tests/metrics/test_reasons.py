@@ -55,6 +55,11 @@ def test_other_metrics_are_named() -> None:
     )
 
 
+def test_what_was_seen_and_where_is_told() -> None:
+    reason = unavailable_reason(LOSS, reported("1", metric="acc"), seen=("val/acc", "lr"), looked="the moon was full")
+    assert "(it did report acc, val/acc, lr); the moon was full; expected a line" in reason
+
+
 def test_long_texts_are_cut() -> None:
     assert len(unavailable_reason(LOSS, reported("x" * 4000))) < 200
 
@@ -65,6 +70,10 @@ def test_long_texts_are_cut() -> None:
         pytest.param(CollectorSpec(format="JSON"), '{"loss": 0.123}', id="json"),
         pytest.param(CollectorSpec(filters=(r"(\w+): (\d+)",)), r"(\w+): (\d+)", id="filters"),
         pytest.param(CollectorSpec(kind="File", path="/tmp/m.log"), "loss=0.123 in /tmp/m.log", id="file"),
+        pytest.param(CollectorSpec("Custom"), "loss=0.123 from the collector's command", id="custom"),
+        pytest.param(CollectorSpec("Push"), 'expected a call of katib.report_metrics({"loss": 0.123})', id="push"),
+        pytest.param(CollectorSpec("TensorFlowEvent", "/tf"), "tag 'loss' in an event file below /tf", id="events"),
+        pytest.param(CollectorSpec("PrometheusMetric"), 'give its labels: loss{label="value"}', id="prometheus"),
     ],
 )
 def test_what_was_expected(collector: CollectorSpec, expected: str) -> None:

@@ -402,6 +402,32 @@ def test_valid(edits: dict[str, Any]) -> None:
             "begins with /",
             id="36-path",
         ),
+        *(
+            pytest.param(
+                collector("PrometheusMetric", httpGet=action), f"{COLLECTOR}.source.httpGet{path}", said, id=id
+            )
+            for id, action, path, said in (
+                ("36-scheme", {"scheme": "ftp"}, ".scheme", "expected HTTP or HTTPS"),
+                ("36-host", {"host": 7}, ".host", "expected a host name or none"),
+                ("36-headers", {"httpHeaders": "a"}, ".httpHeaders[0]", "expected an object with name and value"),
+                ("36-header", {"httpHeaders": [{"name": "a b", "value": ""}]}, ".httpHeaders[0]", "one line of text"),
+                ("36-header-line", {"httpHeaders": [{"name": "a", "value": "b\n"}]}, ".httpHeaders[0]", "one line"),
+                ("36-space", {"path": "/a b"}, ".path", "begins with /"),
+                ("36-unknown", {"prot": 1}, ".prot", "did you mean 'port'"),
+            )
+        ),
+        pytest.param(
+            collector("Custom", {"path": "/a", "kind": "File", "format": "XML"}),
+            f"{COLLECTOR}.source.fileSystemPath.format",
+            "JSON",
+            id="37-format",
+        ),
+        pytest.param(
+            collector("Custom", {"format": "JSON"}, filter={"metricsFormat": ["(a)=(b)"]}),
+            f"{COLLECTOR}.source.filter",
+            "the format JSON needs no filter",
+            id="37-filter",
+        ),
         pytest.param(collector("Custom"), f"{COLLECTOR}.collector.customCollector", "missing", id="37-container"),
         pytest.param(
             collector("Custom", {"path": "a", "kind": "File"}),

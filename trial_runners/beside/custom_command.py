@@ -1,7 +1,7 @@
 """Runs the command of a ``customCollector`` beside a trial: what it prints are the metrics.
 
 The command begins with the trial. When the trial has ended it has half a second to end by itself, as one that follows
-a file has to see its last lines; then it gets SIGTERM, and five seconds later SIGKILL.
+a file has to see its last lines; then it gets SIGTERM, and five seconds later SIGKILL. It is killed if the trial is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import subprocess
 from typing import Any
 
-from trial_runners.beside.surroundings import detach, has_ended, write_state
+from trial_runners.beside.surroundings import detach, has_ended, was_killed, write_state
 
 _SETTLE_SECONDS = 0.5
 _GRACE_SECONDS = 5.0
@@ -35,7 +35,10 @@ def main(folder: str, beside: dict[str, Any]) -> None:
         return
     while process.poll() is None and not has_ended(_LOOK_SECONDS):
         pass
-    write_state(folder, {"problem": _end(process)})
+    if process.poll() is None and was_killed(folder):
+        _signal(process, signal.SIGKILL)
+    else:
+        write_state(folder, {"problem": _end(process)})
 
 
 def _start(argv: list[str], environment: dict[str, str], cwd: str, folder: str) -> subprocess.Popen[bytes]:

@@ -35,9 +35,9 @@ _ACCEPT = "text/plain;version=0.0.4"
 
 def main(folder: str, beside: dict[str, Any]) -> None:
     """beside: hosts and ports to try, path, secure, headers, names to look for, seconds between two scrapes."""
-    detach()
+    session = detach()
     threading.Thread(target=_leave_with_the_trial, daemon=True).start()
-    scraper = Scraper(folder, beside)
+    scraper = Scraper(folder, beside, session)
     while True:
         began = time.monotonic()
         scraper.scrape()
@@ -52,11 +52,13 @@ def _leave_with_the_trial() -> None:
 
 
 class Scraper:
-    """Remembers the samples of the scrape before; after a restart of the engine it still runs."""
+    """Remembers the samples of the scrape before. A restart of the engine does not touch it."""
 
-    def __init__(self, folder: str, beside: dict[str, Any]) -> None:
+    def __init__(self, folder: str, beside: dict[str, Any], session: int) -> None:
+        """session: the trial's."""
         self._folder = folder
         self._beside = beside
+        self._session = session
         self._wanted = {name for base in beside["names"] for name in (base, f"{base}_total")}
         self._samples: dict[str, list[str]] = {}
         self._names: list[str] = []
@@ -68,6 +70,8 @@ class Scraper:
         try:
             state["url"], body = self._fetch()
             self._keep(body, time.time())
+        except ConnectionError as error:
+            state = self._state or {"problem": str(error)}  # at the trial's end it is normal
         except (OSError, http.client.HTTPException, ValueError) as error:
             state["problem"] = str(error) or type(error).__name__
         if state != self._state:
@@ -78,7 +82,7 @@ class Scraper:
         """The address that answered, and what. Raises OSError, HTTPException or ValueError with the reason."""
         beside = self._beside
         for port in beside["ports"]:
-            if not listens(port):
+            if not listens(self._session, port):
                 continue
             for host in beside["hosts"]:
                 try:
@@ -86,7 +90,7 @@ class Scraper:
                 except ConnectionRefusedError:
                     continue
         own, declared = beside["ports"]
-        raise OSError(f"no process of the trial listens on port {declared} or {own} (KATIB_METRICS_PORT)")
+        raise ConnectionError(f"no process of the trial listens on port {declared} or {own} (KATIB_METRICS_PORT)")
 
     def _get(self, host: str, port: int) -> tuple[str, str]:
         beside = self._beside
@@ -104,6 +108,8 @@ class Scraper:
             body = response.read(_MAX_BYTES + 1)
         except ConnectionRefusedError:
             raise
+        except ConnectionError as error:
+            raise ConnectionError(f"{url} did not answer: {error}") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise OSError(f"{url} did not answer: {error or type(error).__name__}") from error
         finally:
@@ -142,12 +148,12 @@ class Scraper:
             file.write(json.dumps(record).encode() + b"\n")
 
 
-def listens(port: int) -> bool:
-    """Whether a process of this session, the trial's, listens on ``port``; where that cannot be known, yes."""
+def listens(session: int, port: int) -> bool:
+    """Whether a process of ``session`` listens on ``port``; where that cannot be known, yes."""
     try:
         return any(
             connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-            for process in _session()
+            for process in _members(session)
             for connection in process.net_connections("tcp")
         )
     except psutil.AccessDenied:
@@ -156,11 +162,10 @@ def listens(port: int) -> bool:
         return False
 
 
-def _session() -> Iterator[psutil.Process]:
-    ours = os.getsid(0)
+def _members(session: int) -> Iterator[psutil.Process]:
     for pid in psutil.pids():
         try:
-            if os.getsid(pid) == ours:
+            if os.getsid(pid) == session:
                 yield psutil.Process(pid)
         except (OSError, psutil.NoSuchProcess):
             continue

@@ -20,17 +20,26 @@ importlib.import_module("trial_runners.beside." + beside["program"]).main(folder
 """What ``python -I -S -c`` is given, and the attempt's folder. What to do stands in the attempt's order."""
 
 
-def detach() -> None:
-    """Become a process group of its own, so that a request to end the trial does not reach this program, which still
-    has to see what the trial writes while it ends. The wrapper has such signals ignored until then."""
-    os.setpgid(0, 0)
+def detach() -> int:
+    """Leave the trial's session, and return its number: a request to end the trial is not for this program, which still
+    has to see what the trial writes while it ends, and its memory is none of the trial's. The wrapper has signals
+    ignored until then."""
+    session = os.getsid(0)
+    os.setsid()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    return session
 
 
 def has_ended(timeout: float) -> bool:
     """Whether the trial ends within ``timeout`` seconds: its end of our standard input is closed then."""
     return bool(select.select([sys.stdin.fileno()], [], [], max(0.0, timeout))[0])
+
+
+def was_killed(folder: str) -> bool:
+    """Whether the trial, which has ended, left no exit status."""
+    with open(os.path.join(folder, "attempt.jsonl"), encoding="utf-8") as journal:
+        return not any(line.startswith('{"exit"') for line in journal)
 
 
 def write_state(folder: str, state: dict[str, Any]) -> None:
