@@ -2,13 +2,15 @@
 
 The same call works wherever the trial runs. Inside a function trial the report goes to the runner that called the
 function. In a command whose collector reads a file (File, Push) it becomes a line there, in the format that the
-collector reads; in any other command, and in a script that is run by hand, it is printed as a line that the StdOut
-collector reads. ``_receiver_of_this_place`` decides. Only the standard library is imported here, not even the rest of
-the project, so that a training script pays nothing for it.
+collector reads. Elsewhere, where ``KATIB_DB_MANAGER_ADDRESS`` names a DBManager, it goes there over gRPC
+(``suggestion_service.reporting``). In any other command, and in a script that is run by hand, it is printed as a line
+that the StdOut collector reads. ``_receiver_of_this_place`` decides. Only the standard library is imported here, not
+even the rest of the project, so that a training script pays nothing for it.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import operator
@@ -24,6 +26,7 @@ from typing import Any, NamedTuple
 
 METRICS_FILE = "KATIB_METRICS_FILE"
 METRICS_FORMAT = "KATIB_METRICS_FORMAT"  # TEXT or JSON
+DB_MANAGER = "KATIB_DB_MANAGER_ADDRESS"  # HOST:PORT
 
 
 class Report(NamedTuple):
@@ -54,8 +57,8 @@ def report_metrics(metrics: Mapping[str, Any] | None = None, *, step: int | None
     A value is anything that ``float()`` takes (NumPy and Torch scalars too) except a bool; "nan" and infinities are
     recorded as text without a number. step: the epoch or batch it belongs to, an integer >= 0.
 
-    Raises ValueError naming the metric, RuntimeError from a thread if several trials run in this process,
-    TrialStopped (after the report was taken) if the trial is to end.
+    Raises ValueError naming the metric, RuntimeError from a thread if several trials run in this process, or if a
+    DBManager that is to take the report does not, TrialStopped (after the report was taken) if the trial is to end.
     """
     reports = measure({**(metrics or {}), **named}, step)
     if not reports:
@@ -83,11 +86,14 @@ def receiving(receiver: Receiver) -> Iterator[None]:
 
 
 def _receiver_of_this_place() -> Receiver:
-    """Who takes a report made here and now: a function trial's runner, a trial's metrics file, else the output."""
+    """Who takes a report made here and now: a function trial's runner, a metrics file, a DBManager, else the output."""
     if (receiver := _receiver.get() or _only_active()) is not None:
         return receiver
     if path := os.environ.get(METRICS_FILE):
         return partial(_append, path, as_json=os.environ.get(METRICS_FORMAT) == "JSON")
+    if os.environ.get(DB_MANAGER):
+        push: Receiver = importlib.import_module("suggestion_service.reporting").push
+        return push
     return _print
 
 

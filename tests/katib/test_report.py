@@ -22,11 +22,14 @@ from katib.core.trial import Cursor
 from katib.metrics.json_lines import json_collector
 from katib.metrics.text import text_collector
 from katib.report import Report, TrialStopped, report_metrics
+from katib.storage import open_store
+from suggestion_service.db_manager import DBManagerServicer
+from suggestion_service.server import db_manager, serve
 
 
 @pytest.fixture(autouse=True)
 def outside_any_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KATIB_METRICS_FILE", "KATIB_METRICS_FORMAT"):
+    for name in ("KATIB_METRICS_FILE", "KATIB_METRICS_FORMAT", "KATIB_DB_MANAGER_ADDRESS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -163,3 +166,41 @@ def test_it_loads_the_standard_library_only() -> None:
     command = [sys.executable, "-S", "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split()
     assert set(loaded) - sys.stdlib_module_names == {"__main__", "katib"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "place"),
+    [
+        pytest.param({}, "printed", id="nothing"),
+        pytest.param({"KATIB_METRICS_FILE": "{file}"}, "file", id="file"),
+        pytest.param({"KATIB_DB_MANAGER_ADDRESS": "{address}"}, "pushed", id="address"),
+        pytest.param({"KATIB_METRICS_FILE": "{file}", "KATIB_DB_MANAGER_ADDRESS": "{address}"}, "file", id="both"),
+    ],
+)
+def test_where_a_report_goes(tmp_path: Path, variables: dict[str, str], place: str) -> None:
+    """In a process of its own: gRPC is loaded only where an address is given."""
+    store = open_store("memory://").store
+    server = serve("127.0.0.1:0", [db_manager(DBManagerServicer(store), store)])
+    file = tmp_path / "metrics.log"
+    values = {n: v.format(file=file, address=f"127.0.0.1:{server.port}") for n, v in variables.items()}
+    code = (
+        "import sys, katib; katib.report_metrics(loss=0.5, step=2); print(sorted({'grpc', 'numpy'} & set(sys.modules)))"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "KATIB_TRIAL_NAME": "t", **values},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    server.stop(grace=0)
+    rows = [(row.measurement.value, row.measurement.step) for row in store.log.read("default", "t")]
+    assert rows == ([(0.5, 2)] if place == "pushed" else [])
+    assert file.exists() is (place == "file")
+    lines = done.stdout.splitlines()
+    assert lines[:-1] == (["step=2 loss=0.5"] if place == "printed" else [])
+    assert ("grpc" in lines[-1]) is (place == "pushed")
