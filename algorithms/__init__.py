@@ -21,6 +21,7 @@ ALGORITHMS: Mapping[str, str] = {
     "sobol": "algorithms.sobol:Sobol",
     "tpe": "algorithms.tpe:TPE",
     "multivariate-tpe": "algorithms.tpe:MultivariateTPE",
+    "cmaes": "algorithms.cma_es:CMAES",
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
     "hyperband": "algorithms.hyperband:Hyperband",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",

@@ -128,6 +128,13 @@ def test_katibs_settings_and_defaults() -> None:
         "grid": {"random_state": None},
         "sobol": {"random_state": None},
         **dict.fromkeys(("tpe", "multivariate-tpe"), tpe),
+        "cmaes": {
+            "sigma": None,
+            "restart_strategy": "none",
+            "population_size": None,
+            "inc_popsize": 2,
+            "random_state": None,
+        },
         "bayesianoptimization": {
             "base_estimator": "GP",
             "n_initial_points": 10,
