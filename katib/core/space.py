@@ -79,14 +79,17 @@ class SearchSpace:
         """Whether every constraint holds."""
         return not self.constraints or self.violated(values) is None
 
-    def default_point(self) -> dict[str, Value]:
-        """The point of all defaults, the prior's median where a parameter has none."""
+    def complete(self, given: Parameters) -> dict[str, Value]:
+        """The point with the values ``given``; what they leave out has its default, else its prior's median.
+
+        Raises SpecError on unknown, inactive, out-of-range or forbidden values.
+        """
         chosen: dict[str, Value] = {}
         for parameter in self.parameters:
             if self.active(parameter, chosen):
-                given = parameter.default
-                chosen[parameter.name] = parameter.from_unit(0.5) if given is None else given
-        return chosen
+                default = parameter.from_unit(0.5) if parameter.default is None else parameter.default
+                chosen[parameter.name] = given.get(parameter.name, default)
+        return self.check({**chosen, **given})
 
     def from_unit(self, coordinates: Sequence[float] | NDArray[np.float64]) -> dict[str, Value]:
         """Typed values at a point of the cube, shape (d,); inactive parameters are left out."""

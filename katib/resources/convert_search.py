@@ -45,9 +45,11 @@ def read_search(spec: ExperimentSpec) -> Search:
     problems += _constraint_problems(space, outcomes, spec)
     initial: list[Parameters] = []
     if any(parameter.default is not None for parameter in parameters):
-        initial.append(space.default_point())
-        if broken := space.violated(initial[0]):
-            problems.append(Problem("spec.constraints", f"{broken.text!r} does not hold for the parameters' defaults"))
+        try:
+            initial.append(space.complete({}))
+        except SpecError as error:
+            said = "; ".join(problem.message for problem in error.problems)
+            problems.append(Problem("spec.constraints", f"the point of the parameters' defaults: {said}"))
     for index, given in enumerate(spec.initial_trials or ()):
         try:
             point = _initial_point(space, given)
@@ -137,29 +139,20 @@ def _condition(spec: ParameterSpec, earlier: Sequence[Parameter]) -> Condition:
 
 def _initial_point(space: SearchSpace, given: Mapping[str, str]) -> Parameters:
     """A whole point from what the user gave of it. Raises SpecError."""
-    problems = [
-        Problem(name, f"no such parameter{nearest_hint(name, [p.name for p in space][:MAX_HINTS])}")
-        for name in given
-        if name not in space
-    ]
-    point: dict[str, Value] = {}
-    for parameter in space:
-        text = given.get(parameter.name)
-        if not space.active(parameter, point):
-            if text is not None:
-                problems.append(Problem(parameter.name, f"got {show(text)}, but its condition does not hold here"))
+    problems: list[Problem] = []
+    typed: dict[str, Value] = {}
+    for name, text in given.items():
+        if name not in space:
+            hint = nearest_hint(name, [parameter.name for parameter in space][:MAX_HINTS])
+            problems.append(Problem(name, f"no such parameter in the search space{hint}"))
             continue
-        default = parameter.from_unit(0.5) if parameter.default is None else parameter.default
         try:
-            point[parameter.name] = default if text is None else _value(parameter, text)
+            typed[name] = _value(space[name], text)
         except SpecError as error:
-            problems += error.within(parameter.name).problems
-            point[parameter.name] = default
-    if not problems and (broken := space.violated(point)):
-        problems.append(Problem("", f"the constraint {broken.text!r} does not hold"))
+            problems += error.within(name).problems
     if problems:
         raise SpecError(problems)
-    return point
+    return space.complete(typed)
 
 
 # ------------------------------------------------------------------------------------------------- constraints

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from katib.core.errors import Problem, SpecError
@@ -58,6 +58,19 @@ def one_of(*names: str) -> Rule:
 
 MAPPING = Rule(lambda value: isinstance(value, Mapping), "a mapping from names to values")
 
+_SECONDS = Rule(lambda value: is_finite(value) and value > 0, "a number of seconds > 0")
+
+
+def sequence_of(kind: type, expected: str) -> Rule:
+    """A sequence whose items are all of that kind; a text alone is none."""
+    return Rule(
+        lambda value: (
+            isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(item, kind) for item in value)
+        ),
+        expected,
+    )
+
+
 _SPACE = Rule(
     lambda value: isinstance(value, Mapping) and len(value) > 0 and all(map(is_name, value)),
     "a mapping from parameter names to search.double(...), search.int(...) or search.categorical(...)",
@@ -70,6 +83,22 @@ _SEARCH: Mapping[str, Rule] = {
     "direction": one_of(*Direction),
     "metric": Rule(is_name, "the name of a metric"),
     "goal": optional(Rule(is_finite, "a finite number")),
+    "objectives": optional(
+        Rule(
+            lambda value: (
+                isinstance(value, Mapping)
+                and len(value) > 1
+                and all(map(is_name, value))
+                and all(direction in tuple(Direction) for direction in value.values())
+            ),
+            "a mapping from two or more metrics to 'minimize' or 'maximize'",
+        )
+    ),
+    "constraints": sequence_of(str, "a list of expressions such as 'lr * batch <= 1'"),
+    "initial": sequence_of(Mapping, "a list of mappings from parameters to values"),
+    "repeats": at_least(1),
+    "max_duration": optional(_SECONDS),
+    "max_trial_duration": optional(_SECONDS),
     "max_failed": optional(at_least(0)),
     "seed": optional(at_least(0)),
     "folder": optional(Rule(lambda value: isinstance(value, str | os.PathLike), "a path")),

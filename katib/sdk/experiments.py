@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from katib.compose import Workshop
+from katib.core.constraints import Constraint
 from katib.core.errors import AlreadyExistsError, LeaseHeldError, Problem, SpecError
-from katib.core.experiment import Budget, Component, Desired, Experiment, ExperimentSpec
-from katib.core.objective import Direction, Objective
+from katib.core.experiment import Budget, Component, Desired, Experiment, ExperimentSpec, Limits
+from katib.core.objective import Direction, Objective, Target
 from katib.core.ports import Lease
-from katib.core.trial import Key
+from katib.core.space import SearchSpace
+from katib.core.trial import Key, Parameters
 from katib.engine import controller, lifecycle
 from katib.sdk.search import space_of
 from katib.storage.leases import this_holder
@@ -32,16 +34,59 @@ def make_spec(key: Key, arguments: Mapping[str, Any]) -> ExperimentSpec:
     given = arguments
     if given["early_stopping_settings"] and not given["early_stopping"]:
         raise SpecError([Problem("early_stopping_settings", "given without early_stopping, the rule they are for")])
-    stopping = given["early_stopping"]
+    stopping, constraints = given["early_stopping"], _constraints(given["constraints"])
+    on_parameters = [each for each in constraints if each.names <= given["space"].keys()]
+    space = space_of(given["space"], on_parameters)
     return ExperimentSpec(
         key=key,
-        space=space_of(given["space"]),
-        objective=Objective(given["metric"], Direction(given["direction"]), given["goal"]),
+        space=space,
+        objective=_objective(given, [each for each in constraints if each not in on_parameters]),
         algorithm=_component(given["algorithm"], given["algorithm_settings"]),
         stopper=_component(stopping, given["early_stopping_settings"]) if stopping else None,
         budget=Budget(int(given["parallel"]), _int(given["max_trials"]), _int(given["max_failed"])),
         seed=_int(given["seed"]),
+        initial=_initial(space, given["initial"]),
+        limits=Limits(given["max_duration"], given["max_trial_duration"]),
     )
+
+
+def _constraints(texts: Sequence[str]) -> list[Constraint]:
+    try:
+        return [Constraint(text) for text in texts]
+    except SpecError as error:
+        raise error.within("constraints") from None
+
+
+def _objective(given: Mapping[str, Any], constraints: Sequence[Constraint]) -> Objective:
+    """Names in ``constraints`` that are no parameters are metrics, and recorded."""
+    several = dict(given["objectives"] or {given["metric"]: given["direction"]})
+    if given["objectives"] and given["metric"] not in (METRIC, next(iter(several))):
+        raise SpecError([Problem("metric", f"got {given['metric']!r} beside objectives; leave it out")])
+    (metric, direction), *others = several.items()
+    named = {name for constraint in constraints for name in constraint.names}
+    return Objective(
+        metric,
+        Direction(direction),
+        given["goal"],
+        additional=tuple(sorted(named - several.keys() - given["space"].keys())),
+        others=tuple(Target(name, Direction(direction)) for name, direction in others),
+        constraints=tuple(constraints),
+        repeats=int(given["repeats"]),
+    )
+
+
+def _initial(space: SearchSpace, given: Sequence[Parameters]) -> tuple[Parameters, ...]:
+    """The point of all defaults, if there are any, and the caller's points, each once."""
+    points: list[Parameters] = []
+    defaults: list[Parameters] = [{}] if any(parameter.default is not None for parameter in space) else []
+    for index, partial in enumerate([*defaults, *given], -len(defaults)):
+        try:
+            point = space.complete(partial)
+        except SpecError as error:
+            raise error.within(f"initial[{index}]" if index >= 0 else "space") from None
+        if point not in points:
+            points.append(point)
+    return tuple(points)
 
 
 def create_or_find(workshop: Workshop, spec: ExperimentSpec, wait: float) -> None:
@@ -86,7 +131,9 @@ def _check_same(stored: Experiment, spec: ExperimentSpec) -> None:
     old = stored.spec
     pairs = {
         "space": (old.space, spec.space),
-        "metric, direction or goal": (old.objective, spec.objective),
+        "metric, direction or goal": (_targets(old.objective), _targets(spec.objective)),
+        "constraints or repeats": (_rules(old.objective), _rules(spec.objective)),
+        "limit of time": (old.limits, spec.limits),
         "algorithm": (old.algorithm, spec.algorithm),
         "early_stopping": (old.stopper, spec.stopper),
         "seed": (old.seed, old.seed if spec.seed is None else spec.seed),
@@ -98,6 +145,14 @@ def _check_same(stored: Experiment, spec: ExperimentSpec) -> None:
             f"experiment {spec.key.name!r} exists with another {', '.join(differing)}; expected the same, or a new name"
         )
         raise SpecError([Problem("name", message)])
+
+
+def _targets(objective: Objective) -> Objective:
+    return replace(objective, constraints=(), additional=(), repeats=1)
+
+
+def _rules(objective: Objective) -> tuple[object, ...]:
+    return objective.constraints, objective.repeats
 
 
 def _component(name: str, settings: Mapping[str, object] | None) -> Component:

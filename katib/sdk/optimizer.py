@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -49,6 +49,12 @@ class Optimizer:
         direction: Literal["minimize", "maximize"] = "minimize",
         metric: str = METRIC,
         goal: float | None = None,
+        objectives: Mapping[str, Literal["minimize", "maximize"]] | None = None,
+        constraints: Sequence[str] = (),
+        initial: Sequence[Mapping[str, Any]] = (),
+        repeats: int = 1,
+        max_duration: float | None = None,
+        max_trial_duration: float | None = None,
         max_failed: int | None = None,
         seed: int | None = None,
         store: str | None = None,
@@ -60,6 +66,7 @@ class Optimizer:
         at a time; so many are proposed ahead. store: URL of a database to keep the experiment in; None for this process
         alone. name: of the experiment; one of that name in the store is gone on with, with the budget given now.
         folder: for checkpoints. wait: seconds to wait for an experiment that another process has.
+        The others as in ``tune``.
 
         Raises SpecError for wrong arguments, or if the stored experiment is another search; UnknownNameError for an
         algorithm or early-stopping rule that there is not; LeaseHeldError if another process has the experiment;

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from katib.core.experiment import Experiment
 from katib.core.trial import Parameters, Trial
-from katib.engine.summary import best_trial
+from katib.engine.summary import best_trial, pareto_front
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Result:
     def best_trial(self) -> Trial | None:
         """The best trial, None if none has a value."""
         return best_trial(self.experiment, self.trials)
+
+    @property
+    def pareto_front(self) -> list[Trial]:
+        """The trials that no other beats in every objective, best first by the first objective."""
+        return pareto_front(self.experiment.spec.objective, self.trials)
 
     @property
     def best_parameters(self) -> Parameters | None:

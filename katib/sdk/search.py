@@ -4,10 +4,11 @@ names and arguments of Katib's Python SDK, and a few more."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from katib.core.constraints import Constraint
 from katib.core.errors import Problem, SpecError
-from katib.core.space import Choice, Distribution, Integer, Parameter, Real, SearchSpace
+from katib.core.space import Choice, Condition, Distribution, Integer, Parameter, Real, SearchSpace
 from katib.core.trial import Value
 from katib.sdk.arguments import Rule, check, is_finite, is_whole, optional
 
@@ -32,6 +33,17 @@ class Domain:
     """A parameter that has no name yet; ``tune`` takes the name from the mapping it stands in."""
 
     named: Callable[[str], Parameter]
+
+    def default(self, value: Value) -> Domain:
+        """The same parameter with a value to try first: the first trial takes all defaults."""
+        return Domain(lambda name: replace(self.named(name), default=_plain(value)))
+
+    def when(self, parent: str, values: Sequence[Value]) -> Domain:
+        """The same parameter, in trials only in which ``parent``, listed before it, has one of ``values``. The
+        objective's parameters lack it in others. Raises SpecError."""
+        check({"values": _VALUES}, {"values": values}, source="when")
+        condition = Condition(parent, tuple(map(_plain, values)))
+        return Domain(lambda name: replace(self.named(name), condition=condition))
 
 
 def double(min: float, max: float, step: float | None = None, *, log: bool = False) -> Domain:
@@ -70,8 +82,8 @@ def _plain(value: Value) -> Value:
     return _Int(value) if is_whole(value) else float(value)
 
 
-def space_of(domains: Mapping[str, Domain]) -> SearchSpace:
-    """The search space of a mapping from names to domains. Raises SpecError."""
+def space_of(domains: Mapping[str, Domain], constraints: Sequence[Constraint] = ()) -> SearchSpace:
+    """The search space of a mapping from names to domains, with constraints on them. Raises SpecError."""
     problems = [
         Problem(name, f"got {domain!r}, expected search.double(...), search.int(...) or search.categorical(...)")
         for name, domain in domains.items()
@@ -79,4 +91,4 @@ def space_of(domains: Mapping[str, Domain]) -> SearchSpace:
     ]
     if problems:
         raise SpecError(problems)
-    return SearchSpace(tuple(domain.named(name) for name, domain in domains.items()))
+    return SearchSpace(tuple(domain.named(name) for name, domain in domains.items()), constraints=tuple(constraints))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,12 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     direction: Literal["minimize", "maximize"] = "minimize",
     metric: str = METRIC,
     goal: float | None = None,
+    objectives: Mapping[str, Literal["minimize", "maximize"]] | None = None,
+    constraints: Sequence[str] = (),
+    initial: Sequence[Mapping[str, Any]] = (),
+    repeats: int = 1,
+    max_duration: float | None = None,
+    max_trial_duration: float | None = None,
     max_failed: int | None = None,
     runner: Literal["process", "inline"] = "process",
     seed: int | None = None,
@@ -42,6 +48,10 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     stops in them. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each
     trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband's promotions
     continue from.
+
+    objectives: several metrics to optimise, in place of ``metric``. constraints: expressions over parameters, and over
+    metrics that the objective reports. initial: points to try first. repeats: runs of each set of parameters, whose
+    mean counts. max_duration, max_trial_duration: seconds. The page docs/fields.md tells more of these.
 
     Raises SpecError for wrong arguments and UnknownNameError for an algorithm or early-stopping rule that there is not.
     A failing objective fails its trial, not the call.

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import math
 import operator
+import re
 
 import pytest
 from hypothesis import given
@@ -161,7 +162,28 @@ def test_a_space_allows(values, broken):
 
 
 def test_the_default_point_has_the_defaults_and_the_middle_of_the_rest():
-    assert SPACE.default_point() == {"lr": 0.5, "optimizer": "adam", "layers": 5, "batch": 32}
+    open_space = SearchSpace(SPACE.parameters)
+    assert open_space.complete({}) == {"lr": 0.5, "optimizer": "adam", "layers": 5, "batch": 32}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({"lr": 0.1}, {"lr": 0.1, "optimizer": "adam", "layers": 5, "batch": 32}, id="rest-filled"),
+        pytest.param({"lr": 0.1, "optimizer": "sgd"},
+                     {"lr": 0.1, "optimizer": "sgd", "momentum": 0.9, "layers": 5, "batch": 32}, id="became-active"),
+        pytest.param({"lr": 0.1, "momentum": 0.5}, "momentum: has a value but", id="inactive"),
+        pytest.param({"lr": 0.1, "speed": 1}, "speed: no such parameter", id="unknown"),
+        pytest.param({"lr": 3}, "from 0 to 1", id="out-of-range"),
+        pytest.param({"lr": 1.0, "batch": 64}, "'lr * batch <= 20' does not hold", id="forbidden"),
+    ],
+)  # fmt: skip
+def test_complete(given, expected):
+    if isinstance(expected, dict):
+        assert SPACE.complete(given) == expected
+        return
+    with pytest.raises(SpecError, match=re.escape(expected)):
+        SPACE.complete(given)
 
 
 @pytest.mark.parametrize(

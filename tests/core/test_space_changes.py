@@ -133,7 +133,7 @@ def test_points_of_before_lie_in_a_wider_space_with_their_values(new, rows):
 
 
 def test_points_outside_are_no_rows_to_learn_from_and_come_back():
-    inside, outside = {**SPACE.default_point(), "layers": 2}, {**SPACE.default_point(), "layers": 4}
+    inside, outside = {**SPACE.complete({}), "layers": 2}, {**SPACE.complete({}), "layers": 4}
     history = History(SPACE, Objective("loss"), [finished(0, inside), finished(1, outside)])
     narrow = revised(SPACE, changed(Integer("layers", 1, 3)))
     view = history.within(narrow).view()
@@ -146,7 +146,7 @@ def test_points_outside_are_no_rows_to_learn_from_and_come_back():
 
 
 def test_pending_points_outside_keep_nothing_away():
-    inside, outside = {**SPACE.default_point(), "layers": 2}, {**SPACE.default_point(), "layers": 4}
+    inside, outside = {**SPACE.complete({}), "layers": 2}, {**SPACE.complete({}), "layers": 4}
     trials = [Trial(n, f"t{n}", point, seq=n + 1) for n, point in enumerate((outside, inside))]
     history = History(SPACE, Objective("loss"), trials).within(changed(Integer("layers", 1, 3)))
     assert history.pending().shape == (1, 5)

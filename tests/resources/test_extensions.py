@@ -137,7 +137,7 @@ SEARCH = "spec.parameters[4]"
         pytest.param({"spec.constraints": ["lr < 0.03"], "spec.initialTrials": [{"lr": 0.04}]},
                      "spec.initialTrials[0]", "'lr < 0.03' does not hold", id="initial-forbidden"),
         pytest.param({"spec.constraints": ["lr < 0.03"], "spec.parameters[0].default": 0.04}, "spec.constraints",
-                     "does not hold for the parameters' defaults", id="defaults-forbidden"),
+                     "parameters' defaults: constraint 'lr < 0.03' does not hold", id="defaults-forbidden"),
         pytest.param({"spec.maxDuration": "soon"}, "spec.maxDuration", "a time such as", id="duration"),
         pytest.param({"spec.noMetricTimeout": "0s"}, "spec.noMetricTimeout", "greater than 0", id="duration-zero"),
         pytest.param({"spec.retryPolicy": {"lost": -1}}, "spec.retryPolicy.lost", "0 or more", id="retry-count"),

@@ -348,7 +348,7 @@ EPOCHS = {"x": search.double(0, 1), "epochs": search.int(1, 9)}
 
 
 def test_a_promoted_trial_continues_its_parent(tmp_path):
-    with katib.Optimizer(EPOCHS, max_trials=13, folder=tmp_path, parallel=3, **HYPERBAND) as optimizer:
+    with katib.Optimizer(EPOCHS, max_trials=40, folder=tmp_path, parallel=3, **HYPERBAND) as optimizer:
 
         def train(trial):
             file = trial.checkpoint / "epochs"
