@@ -15,8 +15,8 @@ from katib.engine.plan import INTERRUPTED
 # Classes that say nothing about the parameters: a trial that fails with one spends no failure budget.
 INNOCENT = frozenset({FailureClass.LOST, FailureClass.INFRASTRUCTURE})
 
-# Names of other metrics that are kept of an attempt, for the reason of a missing one.
-MAX_SEEN = 20
+# Names of other metrics that are kept of an attempt, for the reason of a missing one; characters of each.
+MAX_SEEN, MAX_NAME = 20, 100
 
 
 class Explain(Protocol):
@@ -69,7 +69,8 @@ def collect(trial: Trial, update: Update, collector: Collector) -> Collection:
 
 
 def _merge(seen: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
-    fresh = dict.fromkeys(name for name in more if name not in seen)
+    names = (name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..." for name in more)
+    fresh = dict.fromkeys(name for name in names if name not in seen)
     return (*seen, *fresh)[:MAX_SEEN] if fresh and len(seen) < MAX_SEEN else seen
 
 

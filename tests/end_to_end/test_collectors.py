@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,21 +13,26 @@ import pytest
 from katib.compose import Options, Workshop
 from katib.core.collector import CollectorSpec
 from katib.core.errors import NotFoundError, SpecError
+from katib.core.experiment import Budget
 from katib.core.objective import Objective
 from katib.core.trial import TrialState
 from tests.end_to_end.collector_trials import CASES, Case, document
 from tests.end_to_end.experiments import KEY, command_spec, katib, nothing_left, ran, run, until
+from trial_runners.local.collecting import free_port
 
 # The trial that is scraped changes its value twice a second.
 OFTEN = "import os; os.environ['KATIB_SCRAPE_SECONDS'] = '0.1'"
 
-EVERY_KIND = pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=kind, marks=[pytest.mark.requires("tensorboardX")] if kind == "TensorFlowEvent" else [])
-        for kind, case in CASES.items()
-    ],
-)
+MARKS = {"TensorFlowEvent": pytest.mark.requires("tensorboardX")}
+
+
+def every_kind(slow: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    """One test for each kind. slow: kinds whose way is another one's, but for the format."""
+    cases = []
+    for kind, case in CASES.items():
+        marks = [mark for name, mark in MARKS.items() if name == kind] + [pytest.mark.slow] * (kind in slow)
+        cases.append(pytest.param(case, id=kind, marks=marks))
+    return pytest.mark.parametrize("case", cases)
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def check(workshop: Workshop, case: Case) -> None:
     assert [event.reason for event in result.events if event.type == "Warning"] == []
 
 
-@EVERY_KIND
+@every_kind()
 def test_values_come_while_the_trial_runs(tmp_path: Path, home: Path, workshop: Workshop, case: Case) -> None:
     """The gate opens only once the first half is stored."""
     gate, file = tmp_path / "gate", tmp_path / "e.yaml"
@@ -72,7 +78,7 @@ def test_values_come_while_the_trial_runs(tmp_path: Path, home: Path, workshop: 
     check(workshop, case)
 
 
-@EVERY_KIND
+@every_kind(slow=("File-TEXT", "File-filter"))
 def test_nothing_is_lost_and_nothing_twice_when_the_engine_is_killed(
     tmp_path: Path, home: Path, workshop: Workshop, case: Case
 ) -> None:
@@ -165,6 +171,46 @@ def test_a_custom_command_that_fails_is_told_although_the_metric_is_there(tmp_pa
     assert result.trials[0].state is TrialState.SUCCEEDED
     (event,) = [event for event in result.events if event.reason == "MetricsCollectorFailed"]
     assert "it ended before the trial, with exit status 3 (oh)" in event.message
+
+
+SERVE = """
+import os, sys, time
+from prometheus_client import Gauge, start_http_server
+loss = Gauge("loss", "of the trial")
+loss.set(float(sys.argv[1]))
+try:
+    start_http_server(int(sys.argv[2]), addr="127.0.0.1")  # one of them gets it, the others must not be taken for it
+except OSError:
+    start_http_server(int(os.environ["KATIB_METRICS_PORT"]), addr="127.0.0.1")
+time.sleep(2)
+"""
+
+
+def test_trials_at_the_same_time_never_get_the_values_of_another_one(tmp_path: Path) -> None:
+    port = free_port()
+    collector = CollectorSpec("PrometheusMetric", options={"httpGet": {"port": port, "path": "/metrics"}})
+    argv = [sys.executable, "-c", SERVE, "${trialParameters.x}", str(port)]
+    result = run(tmp_path, command_spec(argv, collector=collector, budget=Budget(4, 4)))
+    assert {trial.state for trial in result.trials} == {TrialState.SUCCEEDED}
+    for trial in result.trials:
+        assert trial.observation["loss"].latest == pytest.approx(float(str(trial.parameters["x"])))
+
+
+def test_a_filter_that_pythons_matcher_never_ends_with(tmp_path: Path) -> None:
+    script = "head -c 100000 /dev/zero | tr '\\0' a; echo '! loss'; echo aaaa loss=0.5"
+    collector = CollectorSpec(filters=(r"((?:a+)+)(x) loss$", r"(loss)=(\S+)"))
+    result = run(tmp_path, command_spec(["/bin/sh", "-c", script], collector=collector))
+    assert result.lines == {0: ["0.5"]}
+
+
+def test_what_else_was_seen_is_kept_within_bounds(tmp_path: Path) -> None:
+    keys = {f"{'long' * 100}{number}": 1 for number in range(100)}
+    (tmp_path / "report").write_text(json.dumps(keys))
+    argv = ["/bin/cat", str(tmp_path / "report")]
+    (trial,) = run(tmp_path / "home", command_spec(argv, collector=CollectorSpec(format="JSON"))).trials
+    assert trial.state is TrialState.METRICS_UNAVAILABLE
+    assert "longlong" in trial.reason
+    assert len(trial.reason) < 5000
 
 
 def test_damaged_event_files_are_told_and_cost_nothing_else(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ so a trial outlives the engine: after ``kill -9`` it goes on, and the next ``Loc
 its folder. Nothing that matters is kept in memory; what is kept saves system calls.
 
 Read ``runner`` first (the port), then ``wrapper`` (one command), ``command`` (what is run, with which environment),
-``outcome`` (what an end means), ``processes`` (nothing is left running) and ``gpus``.
+``paths`` (of a container, replaced), ``collecting`` (how metrics come about), ``sources`` with ``growing_file`` and
+``event_folder`` (where they are read), ``outcome`` (what an end means), ``processes`` (nothing is left running) and
+``gpus``.
 """
 
 from __future__ import annotations
