@@ -17,6 +17,7 @@ from katib.core.naming import load
 
 # Name -> (where the command is, one line about it), in the order of the help page.
 COMMANDS = {
+    "init": ("katib.cli.init:init", "Write a first experiment and its training, ready to run"),
     "run": ("katib.cli.run:run", "Run an Experiment YAML in the foreground, or go on with it"),
     "resume": ("katib.cli.run:resume", "Go on with an experiment that was stopped or interrupted"),
     "validate": ("katib.cli.validate:validate", "Check an Experiment YAML without running it"),
