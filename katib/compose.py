@@ -25,6 +25,7 @@ from katib.engine.controller import Controller
 from katib.engine.session import Parts
 from katib.resources import python_function, template
 from katib.storage import open_store
+from katib.storage.home import default_url
 from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.observations import PUSH
@@ -58,18 +59,9 @@ class Options:
     suggestion_security: ClientSecurity = field(default_factory=ClientSecurity)
 
 
-def default_home() -> Path:
-    """``$KATIB_HOME``, else the user's data folder."""
-    if given := os.environ.get("KATIB_HOME"):
-        return Path(given).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "katib"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "katib"
-
-
 def store_url(options: Options) -> str:
     """Where experiments are kept."""
-    return options.store or f"sqlite:///{options.home / 'katib.db'}"
+    return options.store or default_url(options.home)
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from katib.compose import Options, Workshop, default_home
+from katib.compose import Options, Workshop
 from katib.core.errors import MissingExtraError, NotFoundError, PermanentError, UnknownNameError
 from katib.core.experiment import Budget, Component, Desired, ExperimentSpec, TrialTemplate
 from katib.core.naming import load
@@ -15,6 +15,7 @@ from katib.core.objective import Objective
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.storage.home import default_home
 
 SPEC = ExperimentSpec(
     key=Key("default", "exp"),

@@ -15,8 +15,8 @@ import click
 
 from katib.cli.exits import FAILED, OK
 from katib.cli.workshop import open_workshop, store_option
-from katib.compose import default_home
 from katib.core.errors import KatibError
+from katib.storage.home import default_home
 from katib.storage.servers import without_password
 
 PACKAGES = ("katib", "algorithms", "suggestion_service", "trial_runners", "benchmarks")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from katib import __version__
 from katib.cli.exits import INTERRUPTED, OK, USAGE, error_lines, exit_status, leave_pipe
@@ -37,6 +38,7 @@ COMMANDS = {
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),
     "services": ("katib.cli.service:services", "Serve Suggestion, DBManager and EarlyStopping over gRPC"),
     "store": ("katib.cli.store:store", "Migrate or check the database that experiments are kept in"),
+    "completion": ("katib.cli.completion:completion", "Print the script by which a shell completes katib's words"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),
 }
 
@@ -71,6 +73,12 @@ class LazyGroup(click.Group):
             leave_pipe()
             return OK
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Names of commands out of the table, without loading anything."""
+        found = [(name, text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete) if incomplete.startswith("-") else []
+        return [*(CompletionItem(name, help=text) for name, text in found), *options]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without loading anything."""
         with formatter.section("Commands"):
@@ -92,6 +100,8 @@ def katib(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Prints errors to standard error, one line each."""
+    if "_KATIB_COMPLETE" in os.environ:  # a shell asks, by the script that ``katib completion`` prints
+        load("completion", "katib.cli.completion:install", {})()
     try:
         result = katib.main(args=arguments, prog_name="katib", standalone_mode=False)
     except click.exceptions.Exit as error:

@@ -7,8 +7,9 @@ import click
 from katib.cli.exits import FAILED, OK
 from katib.cli.output import count, print_object, print_table
 from katib.cli.workshop import output_option, store_option
-from katib.compose import Options, default_home, store_url
+from katib.compose import Options, store_url
 from katib.storage import check_store, migrate_store
+from katib.storage.home import default_home
 
 
 @click.group(short_help="Migrate or check the database that experiments are kept in")

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from katib.compose import Options, Workshop, default_home
+from katib.compose import Options, Workshop
 from katib.core.errors import NotFoundError, PermanentError, RetryableError
 from katib.core.experiment import ResumePolicy
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial
@@ -25,6 +25,7 @@ from katib.sdk.experiments import METRIC, create_or_find, make_spec, unique_name
 from katib.sdk.owner import Owner
 from katib.sdk.result import Result
 from katib.sdk.search import Domain
+from katib.storage.home import default_home
 from trial_runners.asked import AskedRunner, Ticket
 from trial_runners.objective_call import REASON_CHARACTERS, Ending, failed, make_checkpoint, storable
 from trial_runners.surroundings import surroundings_of

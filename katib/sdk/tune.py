@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from katib.compose import Options, Workshop, default_home
+from katib.compose import Options, Workshop
 from katib.core.experiment import ExperimentSpec
 from katib.core.trial import Key
 from katib.engine import lifecycle
@@ -14,6 +14,7 @@ from katib.sdk.arguments import TUNE, check
 from katib.sdk.experiments import METRIC, make_spec, unique_name
 from katib.sdk.result import Result
 from katib.sdk.search import Domain
+from katib.storage.home import default_home
 
 
 def tune(  # noqa: PLR0913 - the public face: every argument after the space is a keyword
