@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from katib.core.errors import NotFoundError, PermanentError
-from katib.core.trial import Trial, TrialState
+from katib.core.trial import FailureClass, Trial, TrialState
 from katib.sdk.owner import Look
 from trial_runners.asked import Ticket
 
@@ -75,7 +75,7 @@ def stopped(asked: AskedTrial, trial: Trial) -> Trial:
         raise PermanentError(
             f"trial {trial.name}: attempt {asked.attempt} was interrupted; it runs again as attempt {trial.attempt}"
         )
-    if trial.state not in STOPPED:
+    if trial.state not in STOPPED and trial.failure is not FailureClass.TIME_OUT:
         raise PermanentError(f"trial {trial.name} was told before, it is {trial.state.value}")
     return trial
 

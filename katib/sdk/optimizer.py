@@ -76,12 +76,12 @@ class Optimizer:
         check(OPTIMIZER, locals())
         spec = make_spec(Key("default", name or unique_name("optimizer")), locals())
         self._key = spec.key
-        self._metric = metric
+        self._metric = spec.objective.metric
         self._folder = None if folder is None else Path(folder).absolute()
         self._process = os.getpid()
         self._closing = threading.Lock()
         self._last: Result | None = None
-        self._runner = AskedRunner(metric=metric, root=self._folder)
+        self._runner = AskedRunner(metric=self._metric, root=self._folder)
         self._workshop = Workshop(Options(default_home(), store or "memory://", runner=self._runner))
         try:
             create_or_find(self._workshop, replace(spec, resume_policy=ResumePolicy.LONG_RUNNING), wait)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from katib.core.errors import ConflictError, KatibError, PermanentError, UnavailableError
-from katib.core.experiment import Budget
+from katib.core.experiment import Budget, Limits
 from katib.core.history import History
 from katib.core.trial import Key, Trial, TrialState
 from katib.engine.controller import IDLE_SECONDS, Controller
@@ -114,8 +114,9 @@ class Owner:
             raise ConflictError(f"experiment {self._key}: the store holds what its owner did not write")
         experiment, history = view
         self._trials = history.trials
-        ending, idle = is_ending(history), delay == IDLE_SECONDS and is_waiting(history)
+        ending = is_ending(history)
         self._runner.allow(not ending)
+        idle = delay == IDLE_SECONDS and is_waiting(history) and experiment.spec.limits == Limits()
         return Look(history.trials, experiment.seq, ending or all_out(experiment.budget, history), idle)
 
     def _answer(self, look: Look) -> None:

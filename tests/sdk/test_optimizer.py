@@ -155,6 +155,32 @@ def test_what_may_be_told(value, expected):
     assert (record.state, record.observation["objective"].latest) == (TrialState.SUCCEEDED, expected)
 
 
+def test_several_objectives():
+    targets = {"accuracy": "maximize", "latency": "minimize"}
+    with katib.Optimizer(X, max_trials=2, objectives=targets, constraints=["memory < 1"]) as optimizer:
+        trial = optimizer.ask()
+        with pytest.raises(ValueError, match="latency was measured, but not 'accuracy'"):
+            optimizer.tell(trial, {"latency": 1})
+        optimizer.report(trial, 0.5)
+        record = optimizer.tell(trial, {"latency": 3, "memory": 0.5})
+        assert (record.state, record.observation["accuracy"].latest) == (TrialState.SUCCEEDED, 0.5)
+        assert optimizer.tell(optimizer.ask(), {"accuracy": 1}).state is TrialState.METRICS_UNAVAILABLE
+    assert optimizer.best == record
+
+
+def test_a_trial_that_takes_too_long_loses_its_place(monkeypatch):
+    monkeypatch.setattr(controller, "STOP_GRACE_SECONDS", 0.1)
+    with katib.Optimizer(X, max_trials=2, max_trial_duration=0.2) as optimizer:
+        mine = (threading.current_thread(), optimizer._owner.thread)
+        monkeypatch.setattr(threading, "enumerate", lambda: mine)
+        late = optimizer.ask()
+        trial = optimizer.ask()
+        assert (late.number, trial.number) == (0, 1)
+        assert optimizer.should_stop(late)
+        assert optimizer.tell(late, 1).failure is FailureClass.TIME_OUT
+        assert optimizer.tell(trial, 1).state is TrialState.SUCCEEDED
+
+
 def test_nan_is_no_value():
     with katib.Optimizer(X, max_trials=1) as optimizer:
         record = optimizer.tell(optimizer.ask(), float("nan"))
@@ -500,6 +526,22 @@ def test_a_second_one_in_this_process_takes_over(url):
     assert work(second, lambda p: 3) == [2, 3]
     second.close()
     assert [t.observation["objective"].latest for t in second.trials] == [2, 1, 3, 3]
+
+
+def test_a_trial_that_is_lost_too_often_has_failed(url):
+    owners = []
+    for attempt in range(1, 5):
+        owners.append(katib.Optimizer(X, max_trials=2, max_failed=1, store=url, name="lost"))
+        trial = owners[-1].ask()
+        assert (trial.number, trial.attempt) == (0, attempt)
+    with katib.Optimizer(X, max_trials=2, max_failed=1, store=url, name="lost") as last:
+        assert work(last, lambda p: p["x"]) == [1]
+    assert [(trial.state, trial.failure) for trial in last.trials] == [
+        (TrialState.FAILED, FailureClass.LOST),
+        (TrialState.SUCCEEDED, None),
+    ]
+    for owner in owners:
+        owner.close()
 
 
 def test_a_store_that_was_written_by_others_ends_it(url):
