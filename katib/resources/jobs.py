@@ -68,9 +68,10 @@ def primary_container(manifest: Mapping[str, Any], name: str) -> Container:
     return _ready(find(manifest, name), manifest)
 
 
-def bare_container(container: Mapping[str, Any], path: str) -> Container:
-    """One that stands alone at ``path``, such as a ``customCollector``. Raises as ``primary_container`` does."""
-    return _ready(_Found(container, {}, path), {})
+def bare_container(container: Mapping[str, Any], path: str, manifest: Mapping[str, Any]) -> Container:
+    """One that stands alone at ``path``, such as a ``customCollector``, to be run beside the job of ``manifest``, whose
+    name its variables may refer to. Raises as ``primary_container`` does."""
+    return _ready(_Found(container, {}, path), manifest)
 
 
 def _ready(found: _Found, manifest: Mapping[str, Any]) -> Container:

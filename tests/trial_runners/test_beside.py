@@ -71,7 +71,7 @@ def free_port() -> int:
 class TestCustomCommand:
     def test_prints_the_metrics_in_the_surroundings_of_the_trial(self, runner: LocalRunner, tmp_path: Path) -> None:
         script = (
-            'echo $KATIB_TRIAL_NAME $KATIB_ATTEMPT $OF_TRIAL $OWN "$0"; pwd; cat /no-such-folder/m.log; echo bad >&2'
+            'echo $KATIB_TRIAL_NAME $KATIB_ATTEMPT $OF_TRIAL $JOB $OWN "$0"; pwd; cat /no-such-folder/m.log; echo x >&2'
         )
         collector = CollectorSpec(
             "Custom",
@@ -80,7 +80,10 @@ class TestCustomCommand:
                 "customCollector": {
                     "name": "c",
                     "command": ["/bin/sh", "-c", f"sleep 0.3; {script}".replace("$", "$$"), "/no-such-folder/x"],
-                    "env": [{"name": "OWN", "value": "at /no-such-folder/y"}],
+                    "env": [
+                        {"name": "OWN", "value": "at /no-such-folder/y"},
+                        {"name": "JOB", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                    ],
                     "workingDir": str(tmp_path),
                 }
             },
@@ -92,12 +95,12 @@ class TestCustomCommand:
         seen = follow(runner, attempt.id)
         folder = AttemptFolder.of(runner._root, attempt.id)
         assert seen.text("collector").decode().splitlines() == [
-            f"trial-a 1 t at {folder.metrics}/y {folder.metrics}/x",
+            f"trial-a 1 t x at {folder.metrics}/y {folder.metrics}/x",
             str(tmp_path),
             "from the trial",
         ]
         assert (seen.last.phase, seen.last.problem) == (Phase.SUCCEEDED, "")
-        assert folder.collector_errors.read_text() == "bad\n"
+        assert folder.collector_errors.read_text() == "x\n"
 
     def test_is_there_for_the_shortest_trial(self, runner: LocalRunner) -> None:
         attempt = command(["/bin/true"], collector=custom("echo loss=1"))
@@ -155,6 +158,16 @@ class TestCustomCommand:
         assert wrapper is not None
         os.killpg(wrapper, 9)
         until(lambda: not living(root))
+
+    def test_ends_when_all_traces_of_the_trial_are_removed(
+        self, runner: LocalRunner, root: Path, tmp_path: Path
+    ) -> None:
+        attempt = shell("sleep 600", collector=custom(f"trap '' TERM; : >{tmp_path}/up; sleep 600"))
+        runner.start(attempt)
+        until((tmp_path / "up").exists)
+        runner.release(attempt.id, everything=True)
+        until(lambda: not living(root))
+        assert list(root.rglob("*.log")) == []
 
     def test_its_output_is_limited_with_the_trials(self, root: Path) -> None:
         runner = LocalRunner(root, gpus=(), log_limit=2000)

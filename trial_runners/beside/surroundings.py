@@ -37,9 +37,12 @@ def has_ended(timeout: float) -> bool:
 
 
 def was_killed(folder: str) -> bool:
-    """Whether the trial, which has ended, left no exit status."""
-    with open(os.path.join(folder, "attempt.jsonl"), encoding="utf-8") as journal:
-        return not any(line.startswith('{"exit"') for line in journal)
+    """Whether the trial, which has ended, left no exit status; its folder may be gone as well."""
+    try:
+        with open(os.path.join(folder, "attempt.jsonl"), encoding="utf-8") as journal:
+            return not any(line.startswith('{"exit"') for line in journal)
+    except OSError:
+        return True
 
 
 def write_state(folder: str, state: dict[str, Any]) -> None:

@@ -62,17 +62,17 @@ class Collecting:
         format = "JSON" if as_json else "TEXT"
         return {**variables, "KATIB_METRICS_FILE": str(self.place), "KATIB_METRICS_FORMAT": format}
 
-    def beside(self, metrics: tuple[str, ...], cwd: str) -> Mapping[str, Any]:
+    def beside(self, attempt: Attempt, cwd: str) -> Mapping[str, Any]:
         """What the program beside the trial needs; empty if there is none. cwd: the trial's. Raises SpecError or
         RunnerError, with the path in the YAML, on what cannot be done here."""
         modules = {"modules": [entry or os.getcwd() for entry in sys.path]}
         if self.spec.kind == "Custom":
-            return {**modules, **self._command(cwd)}
-        return {**modules, **self._scrape(metrics)} if self.spec.kind == "PrometheusMetric" else {}
+            return {**modules, **self._command(attempt.run, cwd)}
+        return {**modules, **self._scrape(attempt.metrics)} if self.spec.kind == "PrometheusMetric" else {}
 
-    def _command(self, cwd: str) -> Mapping[str, Any]:
+    def _command(self, job: Mapping[str, Any], cwd: str) -> Mapping[str, Any]:
         path = "spec.metricsCollectorSpec.collector.customCollector"
-        container = bare_container(self.spec.options.get("customCollector", {}), path)
+        container = bare_container(self.spec.options.get("customCollector", {}), path, job)
         directory = container.working_dir
         return {
             "program": "custom_command",

@@ -34,7 +34,7 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = ""
         deadline = deadline_seconds(attempt.run)
         wanted = container.working_dir
         directory = wanted if wanted and Path(wanted).is_dir() else str(cwd)
-        beside = collecting.beside(attempt.metrics, directory)
+        beside = collecting.beside(attempt, directory)
     except SpecError as error:
         raise RunnerError(str(error)) from error
     if any("\0" in text for text in (*container.argv, *container.env, *container.env.values())):
