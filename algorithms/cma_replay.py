@@ -101,8 +101,7 @@ class Replay:
 
     def __init__(self, space: SearchSpace, restarts: Restarts, seed: int, begin: Begin) -> None:
         self._space, self._restarts, self._seed, self._begin = space, restarts, seed, begin
-        middle = space.to_unit(space.default_point()).tolist()
-        mean = [0.5 if math.isnan(u) else u for u in middle]
+        mean = [0.5 if parameter.default is None else parameter.to_unit(parameter.default) for parameter in space]
         self.distribution = begin(space, Start(mean, restarts.sigma, restarts.population))
         self.generation = 0
         self.over = False
