@@ -1,7 +1,7 @@
 """Katib's ``Suggestion`` service over this project's algorithms.
 
 Stateless: a request carries the whole history, so any replica answers any call and a restart loses nothing. What is
-kept between calls are algorithm objects, which saves building them again and changes no answer.
+kept between calls (algorithm objects, the history that was sent last) saves work and changes no answer.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from algorithms import ALGORITHMS, create_algorithm
 from katib.core.errors import SpecError, UnknownNameError
 from katib.core.experiment import ExperimentSpec
 from katib.core.ports import Algorithm
-from suggestion_service.codec import foreign, trials
+from suggestion_service.codec import foreign
 from suggestion_service.codec.experiment import decode_experiment
 from suggestion_service.codec.proposals import encode_proposal, for_katib
 from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb
+from suggestion_service.mirror import Mirror
 from suggestion_service.requests import decoded, parse
 
 MAX_COUNT = 100_000  # suggestions in one call: a mistaken number must not fill the memory
+
+_KEPT = 32  # experiments whose algorithm and history are kept; about 20 MB each at 10,000 trials
 
 Create = Callable[[ExperimentSpec], Algorithm]
 
@@ -40,10 +43,11 @@ def create_listed(spec: ExperimentSpec) -> Algorithm:
 
 
 class _Built(NamedTuple):
-    """An algorithm, and the lock that keeps its caches to one call at a time."""
+    """An algorithm, the history that it was last asked about, and the lock that keeps both to one call at a time."""
 
     spec: ExperimentSpec
     algorithm: Algorithm
+    mirror: Mirror
     lock: threading.Lock
 
 
@@ -54,7 +58,7 @@ class SuggestionServicer:
     def __init__(self, create: Create = create_listed) -> None:
         """``create`` builds an algorithm and raises SpecError where that cannot be."""
         self._create = create
-        self._built = lru_cache(maxsize=64)(self._build)
+        self._built = lru_cache(maxsize=_KEPT)(self._build)
 
     def ValidateAlgorithmSettings(self, data: bytes, context: Any) -> pb.ValidateAlgorithmSettingsReply:
         """Empty reply if the algorithm can be built. Katib's controller takes only INVALID_ARGUMENT for a refusal."""
@@ -67,20 +71,19 @@ class SuggestionServicer:
     def GetSuggestions(self, data: bytes, context: Any) -> pb.GetSuggestionsReply:
         """The algorithm's answer to the history in the request."""
         with errors_as_status(context):
-            request = parse(pb.GetSuggestionsRequest, data)
+            request = parse(pb.UnreadGetSuggestionsRequest, data)
             if not 0 <= request.current_request_number <= MAX_COUNT:
                 raise SpecError(
                     f"current_request_number: got {request.current_request_number}, expected 0 to {MAX_COUNT}"
                 )
             if request.experiment.HasField("record"):
                 return self._answer_own(request)
-            return self._answer_katib(request)
+            return self._answer_katib(parse(pb.GetSuggestionsRequest, data))
 
-    def _answer_own(self, request: pb.GetSuggestionsRequest) -> pb.GetSuggestionsReply:
+    def _answer_own(self, request: pb.UnreadGetSuggestionsRequest) -> pb.GetSuggestionsReply:
         built = self._built(request.experiment.SerializeToString(deterministic=True))
-        space, objective = built.spec.space, built.spec.objective
-        history = decoded(lambda: trials.decode_history(request.trials, space, objective))
         with built.lock:
+            history = decoded(lambda: built.mirror.history(request.trials))
             proposal = built.algorithm.suggest(history, request.current_request_number)
         return encode_proposal(proposal, built.spec)
 
@@ -100,4 +103,4 @@ class SuggestionServicer:
 
     def _build(self, experiment: bytes) -> _Built:
         spec = decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))
-        return _Built(spec, self._create(spec), threading.Lock())
+        return _Built(spec, self._create(spec), Mirror(spec.space, spec.objective), threading.Lock())

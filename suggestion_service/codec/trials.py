@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -90,8 +91,7 @@ def decode_history(messages: Sequence[pb.Trial], space: SearchSpace, objective: 
         raise SpecError("two trials have the same number")
     history = History(space, objective, trials)
     for message in messages:
-        if message.record.HasField("curve"):
-            _decode_curve(message.record, history)
+        decode_curve(message.record, history)
     return history
 
 
@@ -137,9 +137,16 @@ def _decode_observation(metrics: Iterable[pb.MetricRecord]) -> Observation:
     }
 
 
-def _decode_curve(record: pb.TrialRecord, history: History) -> None:
-    curve, metric = record.curve, history.objective.metric
-    for value, step, seq in zip(curve.values, curve.steps, curve.seqs, strict=True):
+def decode_curve(record: pb.TrialRecord, history: History) -> None:
+    """Report the curve to ``history``, but for what that has of it. Raises ValueError if it has another one."""
+    if not record.HasField("curve"):
+        return
+    curve, metric, known = record.curve, history.objective.metric, history.curve(record.number)
+    start = len(known)
+    if (known.seqs, known.steps) != (array("q", curve.seqs[:start]), array("q", curve.steps[:start])):
+        raise ValueError(f"the curve of trial {record.number} is not the one that was sent before")
+    reports = zip(curve.values[start:], curve.steps[start:], curve.seqs[start:], strict=True)
+    for value, step, seq in reports:
         finite = None if math.isnan(value) else value
         measurement = Measurement(metric, finite, "", 0.0, None if step == -1 else step)
         history.report(record.number, (measurement,), seq)

@@ -492,6 +492,18 @@ class GetSuggestionsRequest(_message.Message):
     total_request_number: int
     def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., trials: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., current_request_number: _Optional[int] = ..., total_request_number: _Optional[int] = ...) -> None: ...
 
+class UnreadGetSuggestionsRequest(_message.Message):
+    __slots__ = ("experiment", "trials", "current_request_number", "total_request_number")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    trials: _containers.RepeatedScalarFieldContainer[bytes]
+    current_request_number: int
+    total_request_number: int
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., trials: _Optional[_Iterable[bytes]] = ..., current_request_number: _Optional[int] = ..., total_request_number: _Optional[int] = ...) -> None: ...
+
 class GetSuggestionsReply(_message.Message):
     __slots__ = ("parameter_assignments", "algorithm", "early_stopping_rules", "record")
     class ParameterAssignments(_message.Message):
