@@ -44,6 +44,31 @@ def test_light_imports(statement):
     assert loaded_by(statement) == []
 
 
+METRIC_LIBRARIES = ("google.protobuf", "google_crc32c", "prometheus_client", "tensorboard", "torch")
+
+
+@pytest.mark.parametrize(
+    ("kind", "loaded"),
+    [
+        ("StdOut", []),
+        ("Push", []),
+        ("TensorFlowEvent", ["google.protobuf", "google_crc32c"]),
+        ("PrometheusMetric", ["prometheus_client"]),
+    ],
+)
+def test_a_collector_loads_what_its_format_needs(kind, loaded):
+    make = (
+        "from katib.core.collector import CollectorSpec; from katib.core.objective import Objective; "
+        f"from katib.metrics import create_collector; create_collector(CollectorSpec({kind!r}), Objective('loss'))"
+    )
+    assert loaded_by(make, METRIC_LIBRARIES) == loaded
+
+
+def test_programs_beside_a_trial_load_little():
+    imports = "import trial_runners.beside.scraper, trial_runners.beside.custom_command"
+    assert loaded_by(imports, (*HEAVY, *METRIC_LIBRARIES, "katib")) == []
+
+
 def test_help_page_loads_no_heavy_library():
     heavy = tuple(name for name in HEAVY if name != "click")
     assert loaded_by("from katib.cli.main import main; main(['--help'])", heavy) == []

@@ -13,7 +13,7 @@ import pytest
 from katib.compose import Options, Workshop
 from katib.core.collector import CollectorSpec
 from katib.core.errors import NotFoundError, SpecError
-from katib.core.experiment import Budget
+from katib.core.experiment import Budget, Component
 from katib.core.objective import Objective
 from katib.core.trial import TrialState
 from tests.end_to_end.collector_trials import CASES, Case, document
@@ -211,6 +211,29 @@ def test_what_else_was_seen_is_kept_within_bounds(tmp_path: Path) -> None:
     assert trial.state is TrialState.METRICS_UNAVAILABLE
     assert "longlong" in trial.reason
     assert len(trial.reason) < 5000
+
+
+GETTING_WORSE = """
+import os, sys, time
+from tests.metrics.test_event_files import event
+from katib.metrics.generated.event_pb2 import SummaryValue
+first = not os.path.exists(sys.argv[1])
+open(sys.argv[1], "w").close()
+with open("/logs/tf/a.tfevents", "ab", buffering=0) as file:
+    for step in range(3 if first else 100_000):
+        file.write(event(SummaryValue(tag=b"loss", simple_value=1 if first else 9), wall_time=time.time(), step=step))
+        time.sleep(0.05)
+"""
+
+
+def test_early_stopping_sees_events_while_they_come(tmp_path: Path) -> None:
+    """The first trial is good, the second one would never end. (Katib's collector of events cannot stop any.)"""
+    argv = ["/usr/bin/env", f"PYTHONPATH={Path(__file__).parents[2]}", "python", "-c", GETTING_WORSE]
+    stopper = Component("medianstop", {"min_trials_required": "1", "start_step": "1"})
+    spec = command_spec([*argv, str(tmp_path / "mark")], collector=EVENTS, stopper=stopper, budget=Budget(1, 2))
+    result = run(tmp_path / "home", spec)
+    assert [trial.state for trial in result.trials] == [TrialState.SUCCEEDED, TrialState.EARLY_STOPPED]
+    assert "median" in result.trials[1].reason
 
 
 def test_damaged_event_files_are_told_and_cost_nothing_else(tmp_path: Path) -> None:
