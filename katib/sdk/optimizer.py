@@ -109,8 +109,8 @@ class Optimizer:
         self._check_process()
         ticket = Ticket()
         answer = self._owner.put(partial(given, ticket, timeout is None and self._is_alone()))
-        self._runner.ask(ticket)
         try:
+            self._runner.ask(ticket)
             found = self._await(answer, ticket, timeout)
             if found and ticket.attempt is not None:
                 return self._asked(ticket.attempt, found[0])
