@@ -111,6 +111,13 @@ class StoreContract:
         ((_, recorded),) = opened.store.curve(KEY)
         assert repr(recorded.measurement) == repr(report)
 
+    def test_long_records_come_back(self, opened: Opened) -> None:
+        document = {"kind": "Experiment", "long": "é%s:\\' " * 100_000}
+        opened.store.commit(Changes(KEY, replace(experiment(), document=document)), expected=0)
+        opened.store.commit(Changes(KEY, trials=(TrialChange(trial(0, message="m" * 300_000)),)))
+        assert opened.store.get(KEY).document == document
+        assert opened.store.trial(KEY, "study-0000").message == "m" * 300_000
+
     # Compare and set
 
     @pytest.mark.parametrize(
@@ -351,6 +358,13 @@ class StoreContract:
         assert [e.key for e in opened.store.list("a").items] == sorted(k for k in keys if k.namespace == "a")
         assert opened.store.list("c").items == ()
         assert opened.store.list("a", limit=3).cont == ""
+
+    def test_names_differ_by_case_and_come_in_order_of_their_characters(self, opened: Opened) -> None:
+        names = ["b", "B", "a", "A", "a-1", "a1", "é", "e", "z", "\ufb00", "\U0001d54f"]
+        for name in names:
+            create(opened.store, Key("team", name), uid=name)
+        assert [e.key.name for e in opened.store.list().items] == sorted(names)
+        assert [opened.store.get(Key("team", name)).uid for name in names] == names
 
     def test_lists_can_be_narrowed_to_labels(self, opened: Opened) -> None:
         for i in range(7):

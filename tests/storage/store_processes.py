@@ -11,7 +11,14 @@ from katib.core.errors import ConflictError
 from katib.core.experiment import Budget, ExperimentStatus
 from katib.core.trial import Key, TrialState
 from katib.storage import open_store
-from tests.contracts.store_contract import measured, trial
+from tests.contracts.store_contract import create, measured, trial
+
+
+def open_and_create(url: str, name: str) -> None:
+    """Open what may be an empty database, and store an experiment."""
+    store, _ = open_store(url)
+    create(store, Key("team", name))
+    store.close()
 
 
 def spend(url: str, key: Key, rounds: int) -> None:
