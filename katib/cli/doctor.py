@@ -33,6 +33,9 @@ REQUIRED = (
     "protobuf",
     "cloudpickle",
     "psutil",
+    "google-re2",
+    "google-crc32c",
+    "prometheus-client",
 )
 DRIVERS = {"postgresql": ("postgres", "psycopg"), "mysql, mariadb": ("mysql", "PyMySQL")}  # kind -> extra, package
 EXTRAS = {"skopt": ("scikit-optimize", "scikit-learn")}
