@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -63,18 +64,38 @@ def test_a_refusal_says_what_was_refused(
 
 
 @everywhere
-def test_no_right_to_make_tables_is_named(servers: SharedServers, store_url: str) -> None:
-    kind = "postgres" if store_url.startswith("postgres") else "mariadb"
-    server, database = servers.get(kind), store_url.rpartition("/")[2]
-    guest = f"guest_{database}"
-    if kind == "postgres":
-        server.execute(f"CREATE ROLE {guest} LOGIN PASSWORD 'guest'")
-        server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database)
+def test_a_password_may_be_kept_in_a_file(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "password"
+    before, after = store_url.split("katib:not%20a%20secret@")
+    if store_url.startswith("postgres"):
+        file.write_text("*:*:*:katib:not a secret\n")
+        monkeypatch.setenv("PGPASSFILE", str(file))
+        url = f"{before}katib@{after}"
     else:
-        server.execute(f"CREATE USER {guest}@'127.0.0.1' IDENTIFIED BY 'guest'")
-        server.execute(f"GRANT SELECT ON {database}.* TO {guest}@'127.0.0.1'")
+        file.write_text("[client]\nuser = katib\npassword = not a secret\n")
+        url = f"{before}{after}?read_default_file={file}"
+    file.chmod(0o600)
+    store, _ = open_store(url)
+    create(store)
+    store.close()
+
+
+@everywhere
+def test_rights_on_rows_are_enough_once_there_are_tables(servers: SharedServers, store_url: str) -> None:
+    open_store(store_url).store.close()
+    guest = guest_of(servers, store_url, "SELECT, INSERT, UPDATE, DELETE")
+    store, _ = open_store(guest)
+    create(store)
+    add_trials(store, 0)
+    store.commit(Changes(KEY, delete=True))
+    store.close()
+
+
+@everywhere
+def test_no_right_to_make_tables_is_named(servers: SharedServers, store_url: str) -> None:
+    guest = guest_of(servers, store_url, "SELECT")
     with pytest.raises(PermanentError, match=r"permission denied for schema|CREATE command denied"):
-        open_store(server.url(database, guest, "guest"))
+        open_store(guest)
 
 
 @everywhere
@@ -196,6 +217,21 @@ def test_a_server_that_was_killed_comes_back_with_every_commit_that_was_answered
             assert store.get(KEY).revision == len(trials) + 2
             store.close()
             assert check_store(url).damages == ()
+
+
+def guest_of(servers: SharedServers, url: str, rights: str) -> str:
+    """The URL for another user of the same database, who has these rights on tables and none to make any."""
+    kind = "postgres" if url.startswith("postgres") else "mariadb"
+    server, database = servers.get(kind), url.rpartition("/")[2]
+    guest = f"guest_{database}"
+    if kind == "postgres":
+        server.execute(f"CREATE ROLE {guest} LOGIN PASSWORD 'guest'")
+        server.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC", database)
+        server.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA public TO {guest}", database)
+    else:
+        server.execute(f"CREATE USER {guest}@'127.0.0.1' IDENTIFIED BY 'guest'")
+        server.execute(f"GRANT {rights} ON {database}.* TO {guest}@'127.0.0.1'")
+    return server.url(database, guest, "guest")
 
 
 def meanwhile(store: SqlStore, others: Callable[[], None]) -> None:
