@@ -44,7 +44,7 @@ for i in range(6):
     if i == 3: gate()
     loss.labels("val").set((6 - i) / 8)
     loss.labels("train").set(99)
-    time.sleep(0.5)
+    time.sleep(0.8)
 """
 
 PUSH = """

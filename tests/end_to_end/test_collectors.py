@@ -170,7 +170,7 @@ def test_a_custom_command_that_fails_is_told_although_the_metric_is_there(tmp_pa
     result = run(tmp_path, command_spec(["/bin/sleep", "0.5"], collector=custom("echo loss=1; echo oh >&2; exit 3")))
     assert result.trials[0].state is TrialState.SUCCEEDED
     (event,) = [event for event in result.events if event.reason == "MetricsCollectorFailed"]
-    assert "it ended before the trial, with exit status 3 (oh)" in event.message
+    assert "with exit status 3 (oh)" in event.message
 
 
 SERVE = """
