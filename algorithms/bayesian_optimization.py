@@ -14,6 +14,9 @@ number, so nothing is remembered between calls:
 * ``gp_hedge`` chooses among EI, LCB and PI by their past gains, which are lost without replaying every fit. Here the
   choice is uniform, as it is there before the first gain.
 * Of very long histories the best and the newest trials are fitted, so that a fit takes about a second.
+* Trials of former experiments (``spec.warmStart``) whose relevance the experiment's own trials confirm are fitted
+  beside these, on their scale, and spare the space-filling trials that are left. Each trial of its own takes the place
+  of one of them, so that what was known before fades.
 """
 
 from __future__ import annotations
@@ -43,8 +46,12 @@ from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Proposal, Trial, Value
 
 _PORTFOLIO = ("EI", "LCB", "PI")  # what gp_hedge chooses from
+_MOST_FORMER = 40  # trials of former experiments that are fitted at most
 _MOST_TRIALS = 100  # trials that are fitted at most; a fit costs their number cubed
 _POOL = 512  # points that are compared one by one: all of a small space, or some where the first choice was tried
+
+
+Former = tuple[NDArray[np.float64], NDArray[np.float64]]  # points (p, d), losses (p,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +136,10 @@ class BayesianOptimization:
     def _next(self, batch: Batch) -> dict[str, Value] | None:
         number, space = batch.number, batch.history.space
         rng = partial(generator, self._seed, number)
-        if number < self._settings.n_initial_points and len(space):
+        former = _evidence(batch.history)
+        if number < self._settings.n_initial_points and len(space) and former is None:
             return first_unseen(space, self._initial_point(self._seed, number, len(space)), rng, batch.taken)
-        observed = _observed(batch)
+        observed = _observed(batch, former)
         if observed is None or space.cardinality == 1:
             return first_unseen(space, uniforms(self._seed, number, len(space)), rng, batch.taken)
         settings = self._settings
@@ -149,8 +157,14 @@ class BayesianOptimization:
         return pool[surrogate.best_of(_without_gaps(np.array([space.to_unit(p) for p in pool])))]
 
 
-def _observed(batch: Batch) -> Observed | None:
-    """Finished trials in order of seq, then pending ones; None if there is no value to learn from."""
+def _evidence(history: History) -> Former | None:
+    """Points and losses of former experiments that may be learned from, fewer with each trial of its own."""
+    return history.prior.evidence(history, _MOST_FORMER - len(history.finished))
+
+
+def _observed(batch: Batch, former: Former | None = None) -> Observed | None:
+    """Former experiments' trials, finished ones in order of seq, then pending ones; None if there is no value to learn
+    from."""
     history = batch.history
     view = history.view()
     rows = _rows_to_fit(view)
@@ -158,20 +172,23 @@ def _observed(batch: Batch) -> Observed | None:
     known = np.isfinite(losses)
     if not known.any():
         return None
+    if former is not None:
+        losses, known = np.concatenate([former[1], losses]), np.concatenate([np.isfinite(former[1]), known])
     scale = float(np.abs(losses[known]).max()) or 1.0
     losses = losses / scale  # first, so that the deviation of huge values does not overflow
     best, worst = float(losses[known].min()), float(losses[known].max())
     losses = np.where(known, losses, worst)
     seconds = _durations([history.trials[number] for number in view.numbers[rows].tolist()])
     pending = [history.pending(), *(history.space.to_unit(s.parameters)[None] for s in batch.suggestions)]
-    points = np.concatenate([view.X[rows], *pending])
+    points = np.concatenate([*(former[:1] if former else ()), view.X[rows], *pending])
     lies = len(points) - len(losses)
     losses = np.concatenate([losses, np.full(lies, best)])
     typical = math.exp(float(np.log(seconds).mean()))
+    before = len(points) - len(seconds) - lies
     return Observed(
         points=_without_gaps(points),
         losses=(losses - losses.mean()) / (losses.std() or 1.0),
-        seconds=np.concatenate([seconds, np.full(lies, typical)]),
+        seconds=np.concatenate([np.full(before, typical), seconds, np.full(lies, typical)]),
     )
 
 

@@ -14,6 +14,7 @@ from katib.core.history import History
 from katib.core.objective import Objective
 from katib.core.space import SearchSpace
 from katib.core.trial import Trial
+from katib.core.warm_start import Source
 from suggestion_service.codec.trials import decode_curve, decode_trial
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.requests import parse
@@ -22,9 +23,10 @@ from suggestion_service.requests import parse
 class Mirror:
     """The history of one experiment, as the last request had it. For one thread at a time."""
 
-    def __init__(self, space: SearchSpace, objective: Objective) -> None:
+    def __init__(self, space: SearchSpace, objective: Objective, sources: Sequence[Source] = ()) -> None:
         self._space = space
         self._objective = objective
+        self._sources = sources
         self._clear()
 
     def history(self, trials: Sequence[bytes]) -> History:
@@ -40,7 +42,7 @@ class Mirror:
         return self._history
 
     def _clear(self) -> None:
-        self._history = History(self._space, self._objective)
+        self._history = History(self._space, self._objective, sources=self._sources)
         self._finished: list[bytes] = []  # what the last request began with: trials that had finished
         self._others: dict[int, bytes] = {}  # the rest of it, by number
         self._seq = -1

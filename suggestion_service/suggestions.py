@@ -103,4 +103,5 @@ class SuggestionServicer:
 
     def _build(self, experiment: bytes) -> _Built:
         spec = decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))
-        return _Built(spec, self._create(spec), Mirror(spec.space, spec.objective), threading.Lock())
+        mirror = Mirror(spec.space, spec.objective, spec.sources)
+        return _Built(spec, self._create(spec), mirror, threading.Lock())

@@ -26,8 +26,11 @@ from katib.compose import Workshop
 from katib.core.changes import Event
 from katib.core.errors import NotFoundError
 from katib.core.experiment import Component, Experiment, Limits
+from katib.core.history import History
 from katib.core.ports import Store
+from katib.core.transfer import Relevance
 from katib.core.trial import Key, Trial
+from katib.core.warm_start import Source
 from katib.resources.durations import duration_text
 from katib.resources.projection import condition_of, trial_resource
 
@@ -105,6 +108,7 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
         ("Search space", f"changed {count(spec.space.revision, 'time')}" if spec.space.revision else ""),
         ("Budget", f"{limit}, {budget.parallel} in parallel, {failures} may fail"),
         ("Limits", _limits(spec.limits)),
+        ("Learns from", _sources(workshop.store, experiment)),
         ("Trials", ", ".join(f"{count} {state.value}" for state, count in status.counts.items() if count) or "none"),
     )
     if status.verdict is None and status.stopped:
@@ -113,6 +117,26 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
     _newest(experiment, _newest_trials(workshop.store, experiment))
     _events(workshop.store.events(experiment.key, limit=NEWEST))
     return OK
+
+
+def _sources(store: Store, experiment: Experiment) -> str:
+    """The former experiments, and how far the trials so far bear them out."""
+    spec = experiment.spec
+    if not spec.sources:
+        return ""
+    history = History(spec.space, spec.objective, store.trials(experiment.key), sources=spec.sources)
+    judged = dict(zip((f.source.key for f in history.prior.sources), history.prior.relevances(history), strict=True))
+    return ", ".join(_source(source, judged.get(source.key)) for source in spec.sources)
+
+
+def _source(source: Source, judged: Relevance | None) -> str:
+    if judged is None:
+        said = "none in this space"
+    elif judged.trials < 2:
+        said = "relevance not known yet"
+    else:
+        said = f"relevance {judged.tau:.2f}{', dropped' if judged.refuted else ''}"
+    return f"{source.key.name} ({len(source.trials)} of {source.finished} trials; {said})"
 
 
 def _newest_trials(store: Store, experiment: Experiment) -> list[Trial]:

@@ -11,6 +11,7 @@ from katib.core.collector import CollectorSpec
 from katib.core.objective import Objective
 from katib.core.space import SearchSpace
 from katib.core.trial import FailureClass, Key, Parameters, TrialState
+from katib.core.warm_start import Source, WarmStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class TrialTemplate:
 class ExperimentSpec:
     """All that the engine needs to know. nas: Katib's ``nasConfig`` as a tree. seed: None until the experiment is
     created; then fixed, so that every run of it can be repeated. initial: points to try first, before the algorithm
-    is asked."""
+    is asked. warm_start: former experiments to learn from; sources: what was copied of them at creation."""
 
     key: Key
     space: SearchSpace
@@ -109,6 +110,8 @@ class ExperimentSpec:
     initial: tuple[Parameters, ...] = ()
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
+    warm_start: WarmStart | None = None
+    sources: tuple[Source, ...] = ()
 
     @property
     def checkpoint_path(self) -> str:

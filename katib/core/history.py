@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 
 from katib.core.objective import Measurement, Objective
 from katib.core.outcome import outcome_of
+from katib.core.prior_knowledge import Prior
 from katib.core.space import SearchSpace
 from katib.core.trial import Parameters, Trial, TrialState
 from katib.core.values import point_of
+from katib.core.warm_start import Source
 
 # Finished states whose outcome an algorithm is shown. A killed trial says nothing about its parameters.
 SHOWN = frozenset({TrialState.SUCCEEDED, TrialState.EARLY_STOPPED, TrialState.FAILED, TrialState.METRICS_UNAVAILABLE})
@@ -86,10 +89,13 @@ class History:
         objective: Objective,
         trials: Iterable[Trial] = (),
         curves: Mapping[int, Sequence[tuple[int, Measurement]]] | None = None,
+        sources: Sequence[Source] = (),
     ) -> None:
-        """``trials`` in any order; ``curves``: number -> (seq, measurement) of the current attempt, in order."""
+        """``trials`` in any order; ``curves``: number -> (seq, measurement) of the current attempt, in order;
+        ``sources``: copies of former experiments."""
         self.space = space
         self.objective = objective
+        self.sources = tuple(sources)
         self.trials: dict[int, Trial] = {}
         self.finished: list[Trial] = []
         self.active: dict[int, Trial] = {}
@@ -109,9 +115,14 @@ class History:
 
     def within(self, space: SearchSpace) -> History:
         """The same trials and curves, seen in another revision of the space."""
-        moved = History(space, self.objective, self.trials.values())
+        moved = History(space, self.objective, self.trials.values(), sources=self.sources)
         moved._curves = self._curves
         return moved
+
+    @cached_property
+    def prior(self) -> Prior:
+        """What former experiments say; their trials are none of this one's."""
+        return Prior(self.space, self.sources)
 
     @property
     def next_number(self) -> int:
@@ -138,7 +149,8 @@ class History:
     def reopened(self, trial: Trial) -> History:
         """Another history, in which ``trial``, finished here, waits for its next attempt. It is another object because
         readers may have taken in what finished here, which otherwise only grows."""
-        history = History(self.space, self.objective, {**self.trials, trial.number: trial}.values())
+        trials = {**self.trials, trial.number: trial}.values()
+        history = History(self.space, self.objective, trials, sources=self.sources)
         history._curves = {number: curve for number, curve in self._curves.items() if number != trial.number}
         return history
 

@@ -20,22 +20,26 @@ from katib.core.trial import Key, Trial
 from katib.engine.plan import Tally
 from katib.engine.retries import can_go_on, refusal
 from katib.engine.space_edits import space_message
+from katib.engine.warm_start import copy_sources, describe_sources
 
 EDIT_TRIES = 20
 
 
 def create(store: Store, spec: ExperimentSpec, document: Mapping[str, Any]) -> Experiment:
-    """Store a new experiment. Without a seed it gets one, so that every run can be repeated.
+    """Store a new experiment. Without a seed it gets one, so that every run can be repeated. What it is to learn from
+    former experiments is copied, unless ``spec`` brings it already.
 
-    Raises AlreadyExistsError.
+    Raises AlreadyExistsError, and SpecError if a former experiment is not there or of no use.
     """
     uid, now = str(uuid.uuid4()), time.time()
     seed = spec.seed if spec.seed is not None else int(uid[:8], 16)
-    experiment = Experiment(
-        key=spec.key, uid=uid, spec=replace(spec, seed=seed), document=document, budget=spec.budget, created=now
-    )
-    event = Event(now, "Normal", "ExperimentCreated", f"experiment {spec.key.name} is created")
-    store.commit(Changes(spec.key, experiment=experiment, events=(event,)), expected=0)
+    spec = replace(spec, seed=seed, sources=spec.sources or copy_sources(store, spec))
+    experiment = Experiment(key=spec.key, uid=uid, spec=spec, document=document, budget=spec.budget, created=now)
+    events = [Event(now, "Normal", "ExperimentCreated", f"experiment {spec.key.name} is created")]
+    if spec.warm_start is not None or spec.sources:
+        learned = describe_sources(spec.sources) or "no former experiment"
+        events.append(Event(now, "Normal", "WarmStarted", f"learns from {learned}"))
+    store.commit(Changes(spec.key, experiment=experiment, events=tuple(events)), expected=0)
     return store.get(spec.key)
 
 

@@ -16,7 +16,7 @@ MAX_BACKOFF = 30.0
 
 def propose(session: Session, count: int, now: float) -> list[Trial]:
     """Draft at most ``count`` new trials; returns them. First come further runs of parameters that have not had all of
-    theirs, then the user's own points, then what the algorithm suggests."""
+    theirs, then the user's own points, then the best ones of former experiments, then what the algorithm suggests."""
     trials: list[Trial] = []
     while len(trials) < count and (suggestion := _next_given(session)) is not None:
         trials.append(_draft(session, suggestion, now))
@@ -30,8 +30,11 @@ def _next_given(session: Session) -> Suggestion | None:
     due = session.history.repeat_due()
     if due is not None:
         return Suggestion(due.parameters)
-    initial = session.experiment.spec.initial
-    return next((Suggestion(p) for p in initial if session.history.number_of(p) is None), None)
+    spec, history = session.experiment.spec, session.history
+    found = next((p for p in spec.initial if history.number_of(p) is None), None)
+    if found is None and spec.warm_start is not None:
+        found = history.prior.next_point(history, spec.warm_start.first)
+    return None if found is None else Suggestion(found)
 
 
 def _propose_new(session: Session, room: int, now: float) -> list[Trial]:

@@ -89,7 +89,7 @@ class Session:
         for number, recorded in store.curve(experiment.key):
             if recorded.attempt == attempts.get(number):
                 curves.setdefault(number, []).append((recorded.seq, recorded.measurement))
-        history = History(experiment.spec.space, experiment.spec.objective, trials, curves)
+        history = History(experiment.spec.space, experiment.spec.objective, trials, curves, experiment.spec.sources)
         return cls(experiment, parts, lease, history)
 
     @property

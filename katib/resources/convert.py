@@ -32,6 +32,7 @@ from katib.resources.shared_types import (
     ObjectiveSpec,
     SourceSpec,
 )
+from katib.resources.warm_start import to_warm_start
 
 #: Fields of ``retryPolicy``, by their names in the model, and the class of failures that each one speaks of.
 RETRY_FIELDS: Mapping[str, FailureClass] = {
@@ -71,6 +72,7 @@ def to_spec(experiment: Experiment, *, template: Mapping[str, Any] | None = None
         initial=search.initial,
         limits=Limits(*map(_seconds, (spec.max_duration, spec.max_trial_duration, spec.no_metric_timeout))),
         retry=_retry(spec.retry_policy) if spec.retry_policy else RetryPolicy(),
+        warm_start=to_warm_start(spec.warm_start, metadata.namespace or "default"),
     )
 
 

@@ -22,6 +22,7 @@ from katib.resources.shared_types import (
     Tree,
     about,
 )
+from katib.resources.warm_start import WarmStartSpec
 
 API_VERSION = "kubeflow.org/v1beta1"
 
@@ -169,6 +170,7 @@ class ExperimentSpec(Model):
         "Trials that run with the same parameters, whose mean is what counts: for noisy objectives. Beyond Katib",
         default=1,
     )
+    warm_start: WarmStartSpec | None = about("Former experiments to learn from. Beyond Katib")
 
 
 class Status(Model):

@@ -24,6 +24,7 @@ from katib.resources.validation_collector import collector_problems
 from katib.resources.validation_limits import limit_problems
 from katib.resources.validation_space import LISTED, MAX_HINTS, choose_hint, space_problems
 from katib.resources.validation_template import template_problems
+from katib.resources.warm_start import warm_start_problems
 
 MAX_NAME = 40  # names of trials are longer and have to fit the 63 characters of a label
 NAME_RULE = f"at most {MAX_NAME} of a-z, 0-9 and '-', beginning with a letter and not ending with '-'"
@@ -65,6 +66,7 @@ def find_problems(experiment: Experiment, known: Known, template: Mapping[str, A
         *template_problems(spec, template if template is not None else inline),
         *_search(spec),
         *limit_problems(spec),
+        *warm_start_problems(spec.warm_start, experiment.metadata.name or ""),
         *collector_problems(spec.metrics_collector_spec or MetricsCollectorSpec()),
     ]
 

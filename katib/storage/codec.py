@@ -38,6 +38,7 @@ from katib.core.experiment import (
 from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
+from katib.core.warm_start import FormerTrial, Source, WarmStart
 
 T = TypeVar("T")
 
@@ -188,6 +189,8 @@ _SPEC = _record(
     initial=_TUPLE,
     limits=_record(Limits).codec,
     retry=_record(RetryPolicy, limits=_FAILURES).codec,
+    warm_start=_record(WarmStart, experiments=_tuple_of(_KEY)).codec,
+    sources=_tuple_of(_record(Source, key=_KEY, trials=_tuple_of(_record(FormerTrial, losses=_TUPLE).codec)).codec),
 )
 
 #: What any process may write of an experiment; status and counters are kept elsewhere and come back as defaults.

@@ -11,6 +11,7 @@ from katib.core.experiment import Budget, Component, ExperimentSpec, ResumePolic
 from katib.core.objective import Direction, Objective, Strategy, Target
 from katib.core.space import Parameter, SearchSpace
 from katib.core.trial import Key
+from katib.core.warm_start import FormerTrial, Source
 from suggestion_service.codec.foreign import seed_of
 from suggestion_service.codec.nas import decode_nas, encode_nas
 from suggestion_service.codec.values import decode_json, decode_parameter, encode_json, encode_parameter
@@ -56,6 +57,7 @@ def decode_experiment(message: pb.Experiment) -> ExperimentSpec:
         resume_policy=ResumePolicy(record.resume_policy) if ours else ResumePolicy.NEVER,
         labels=dict(record.labels),
         seed=_decode_seed(record.seed) if ours else seed_of(message.name, algorithm.settings),
+        sources=tuple(map(_decode_source, record.sources)),
     )
 
 
@@ -135,6 +137,24 @@ def _encode_record(spec: ExperimentSpec, record: pb.ExperimentRecord) -> None:
     record.space_revision = spec.space.revision
     record.constraints.extend(constraint.text for constraint in spec.space.constraints)
     record.nas = "" if spec.nas is None else encode_json(spec.nas)
+    record.sources.extend(map(_encode_source, spec.sources))
+
+
+def _encode_source(source: Source) -> pb.SourceRecord:
+    trials = (
+        pb.FormerTrialRecord(name=t.name, parameters=encode_json(dict(t.parameters)), losses=t.losses)
+        for t in source.trials
+    )
+    key = source.key
+    return pb.SourceRecord(namespace=key.namespace, name=key.name, finished=source.finished, trials=trials)
+
+
+def _decode_source(message: pb.SourceRecord) -> Source:
+    trials = tuple(
+        FormerTrial(t.name, decode_json(t.parameters, f"parameters of {t.name!r}"), tuple(t.losses))
+        for t in message.trials
+    )
+    return Source(Key(message.namespace, message.name), trials, message.finished)
 
 
 def _decode_budget(message: pb.Experiment) -> Budget:

@@ -86,7 +86,7 @@ class ExperimentSpec(_message.Message):
     def __init__(self, parameter_specs: _Optional[_Union[ExperimentSpec.ParameterSpecs, _Mapping]] = ..., objective: _Optional[_Union[ObjectiveSpec, _Mapping]] = ..., algorithm: _Optional[_Union[AlgorithmSpec, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStoppingSpec, _Mapping]] = ..., parallel_trial_count: _Optional[int] = ..., max_trial_count: _Optional[int] = ..., nas_config: _Optional[_Union[NasConfig, _Mapping]] = ...) -> None: ...
 
 class ExperimentRecord(_message.Message):
-    __slots__ = ("namespace", "seed", "max_trials", "max_failed", "resume_policy", "labels", "space_revision", "nas", "constraints")
+    __slots__ = ("namespace", "seed", "max_trials", "max_failed", "resume_policy", "labels", "space_revision", "nas", "constraints", "sources")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,7 @@ class ExperimentRecord(_message.Message):
     SPACE_REVISION_FIELD_NUMBER: _ClassVar[int]
     NAS_FIELD_NUMBER: _ClassVar[int]
     CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     seed: str
     max_trials: int
@@ -112,7 +113,30 @@ class ExperimentRecord(_message.Message):
     space_revision: int
     nas: str
     constraints: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, namespace: _Optional[str] = ..., seed: _Optional[str] = ..., max_trials: _Optional[int] = ..., max_failed: _Optional[int] = ..., resume_policy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., space_revision: _Optional[int] = ..., nas: _Optional[str] = ..., constraints: _Optional[_Iterable[str]] = ...) -> None: ...
+    sources: _containers.RepeatedCompositeFieldContainer[SourceRecord]
+    def __init__(self, namespace: _Optional[str] = ..., seed: _Optional[str] = ..., max_trials: _Optional[int] = ..., max_failed: _Optional[int] = ..., resume_policy: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., space_revision: _Optional[int] = ..., nas: _Optional[str] = ..., constraints: _Optional[_Iterable[str]] = ..., sources: _Optional[_Iterable[_Union[SourceRecord, _Mapping]]] = ...) -> None: ...
+
+class SourceRecord(_message.Message):
+    __slots__ = ("namespace", "name", "finished", "trials")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    finished: int
+    trials: _containers.RepeatedCompositeFieldContainer[FormerTrialRecord]
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ..., finished: _Optional[int] = ..., trials: _Optional[_Iterable[_Union[FormerTrialRecord, _Mapping]]] = ...) -> None: ...
+
+class FormerTrialRecord(_message.Message):
+    __slots__ = ("name", "parameters", "losses")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    parameters: str
+    losses: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, name: _Optional[str] = ..., parameters: _Optional[str] = ..., losses: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ParameterSpec(_message.Message):
     __slots__ = ("name", "parameter_type", "feasible_space", "condition", "default_value")

@@ -10,7 +10,8 @@ from katib.core.constraints import Constraint
 from katib.core.experiment import ExperimentSpec, Limits
 from katib.core.objective import Direction, Strategy, Target
 from katib.core.parameters import Condition
-from katib.core.trial import FailureClass, Trial
+from katib.core.trial import FailureClass, Key, Trial
+from katib.core.warm_start import WarmStart
 from katib.resources.convert import to_spec
 from katib.resources.defaults import fill_defaults
 from katib.resources.documents import Experiment
@@ -93,6 +94,14 @@ def test_limits_retries_seed_and_repeats():
     assert (spec.seed, spec.objective.repeats) == (7, 3)
 
 
+def test_former_experiments_are_named_in_the_same_namespace():
+    given = {"experiments": ["old", "older"], "selector": {"task": "digits"}, "maxTrials": 50, "tryFirst": 0}
+    keys = (Key("default", "old"), Key("default", "older"))
+    assert spec_of({"spec.warmStart": given}).warm_start == WarmStart(keys, {"task": "digits"}, 50, 0)
+    assert spec_of({"spec.warmStart": {"experiments": ["old"]}}).warm_start == WarmStart(keys[:1])
+    assert spec_of({}).warm_start is None
+
+
 SEARCH = "spec.parameters[4]"
 
 
@@ -143,6 +152,13 @@ SEARCH = "spec.parameters[4]"
         pytest.param({"spec.retryPolicy": {"lost": -1}}, "spec.retryPolicy.lost", "0 or more", id="retry-count"),
         pytest.param({"spec.retryPolicy": {"backoff": "x"}}, "spec.retryPolicy.backoff", "a time", id="retry-backoff"),
         pytest.param({"spec.seed": -1}, "spec.seed", "from 0 to", id="seed"),
+        pytest.param({"spec.warmStart": {"maxTrials": 9}}, "spec.warmStart", "names no former", id="warm-start"),
+        pytest.param({"spec.warmStart": {"experiments": ["old", "old"]}}, "spec.warmStart.experiments[1]",
+                     "not listed before", id="warm-start-twice"),
+        pytest.param({"spec.warmStart": {"experiments": ["old"], "maxTrials": 0}}, "spec.warmStart.maxTrials",
+                     "1 to 1000", id="warm-start-trials"),
+        pytest.param({"spec.warmStart": {"experiments": ["old"], "tryFirst": -1}}, "spec.warmStart.tryFirst",
+                     "0 or more", id="warm-start-first"),
         pytest.param({"spec.repeats": 0}, "spec.repeats", "1 or more", id="repeats-zero"),
         pytest.param({"spec.repeats": 13}, "spec.repeats", "at most maxTrialCount", id="repeats-beyond-the-budget"),
     ],

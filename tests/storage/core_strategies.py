@@ -28,6 +28,7 @@ from katib.core.experiment import (
 from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Cursor, FailureClass, Key, Stop, Trial, TrialState
+from katib.core.warm_start import FormerTrial, Source, WarmStart
 
 # Control characters included, and what decoding with errors="surrogateescape" makes of bytes that are no text.
 any_text = st.text(max_size=12) | st.binary(max_size=6).map(lambda b: b.decode(errors="surrogateescape"))
@@ -173,6 +174,9 @@ templates = st.builds(
     failure_condition=any_text,
     retain=st.booleans(),
 )
+former_trials = st.builds(
+    FormerTrial, any_text, st.dictionaries(names, values, max_size=3), st.lists(floats, max_size=2).map(tuple)
+)
 specs = st.builds(
     ExperimentSpec,
     key=keys,
@@ -190,6 +194,10 @@ specs = st.builds(
     initial=st.lists(st.dictionaries(names, values, max_size=2), max_size=2).map(tuple),
     limits=st.builds(Limits, st.none() | floats, st.none() | floats, st.none() | floats),
     retry=st.builds(RetryPolicy, st.dictionaries(st.sampled_from(FailureClass), counts), floats, floats),
+    warm_start=st.none() | st.builds(WarmStart, st.lists(keys, max_size=2).map(tuple), text_mappings, counts, counts),
+    sources=st.lists(st.builds(Source, keys, st.lists(former_trials, max_size=2).map(tuple), counts), max_size=2).map(
+        tuple
+    ),
 )
 #: As far as any process may write them: status and counters are the store's and the owner's.
 definitions = st.builds(

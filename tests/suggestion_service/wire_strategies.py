@@ -13,6 +13,7 @@ from katib.core.history import History
 from katib.core.objective import Direction, Measurement, MetricSummary, Objective, Strategy, Target, observe
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Proposal, Suggestion, Trial, TrialState
+from katib.core.warm_start import FormerTrial, Source
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NAMES = st.from_regex(r"\A[a-z][a-z0-9-]{0,8}\Z")
@@ -104,6 +105,23 @@ specs = st.builds(
     resume_policy=st.sampled_from(ResumePolicy),
     labels=SETTINGS,
     seed=st.none() | st.integers(-(2**70), 2**70),
+    sources=st.lists(
+        st.builds(
+            Source,
+            st.builds(Key, NAMES, NAMES),
+            st.lists(
+                st.builds(
+                    FormerTrial,
+                    NAMES,
+                    st.dictionaries(NAMES, VALUES, max_size=3),
+                    st.lists(NUMBERS, max_size=2).map(tuple),
+                ),
+                max_size=2,
+            ).map(tuple),
+            st.integers(0, 10**9),
+        ),
+        max_size=2,
+    ).map(tuple),
 )
 
 measurements = st.builds(
