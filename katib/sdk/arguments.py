@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from katib.core.errors import Problem, SpecError
 from katib.core.objective import Direction
 from katib.resources.validation import NAME_RULE, is_experiment_name
+from katib.sdk.result import Result
 
 RUNNERS = ("process", "inline")
 
@@ -110,6 +111,10 @@ TUNE: Mapping[str, Rule] = {
     "max_trials": at_least(1),
     **_SEARCH,
     "runner": one_of(*RUNNERS),
+    "warm_start": Rule(
+        lambda value: isinstance(value, Sequence) and all(isinstance(each, Result) for each in value),
+        "a list of results of katib.tune",
+    ),
 }
 
 OPTIMIZER: Mapping[str, Rule] = {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from katib.compose import Options, Workshop
+from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.trial import Key
+from katib.core.warm_start import WarmStart
 from katib.engine import lifecycle
+from katib.engine.warm_start import copy_source
 from katib.sdk.arguments import TUNE, check
 from katib.sdk.experiments import METRIC, make_spec, unique_name
 from katib.sdk.result import Result
@@ -40,6 +44,7 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     runner: Literal["process", "inline"] = "process",
     seed: int | None = None,
     folder: str | Path | None = None,
+    warm_start: Sequence[Result] = (),
 ) -> Result:
     """Find the parameters that make ``objective(parameters)`` smallest (or largest).
 
@@ -52,16 +57,31 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
 
     objectives: several metrics to optimise, in place of ``metric``. constraints: expressions over parameters, and over
     metrics that the objective reports. initial: points to try first. repeats: runs of each set of parameters, whose
-    mean counts. max_duration, max_trial_duration: seconds. The page docs/fields.md tells more of these.
+    mean counts. max_duration, max_trial_duration: seconds. The page docs/fields.md tells more of these. warm_start:
+    results of earlier calls, whose best points are tried first as far as they lie in ``space``, and from which an
+    algorithm learns as far as the new values bear them out (docs/experiments-over-time.md).
 
     Raises SpecError for wrong arguments and UnknownNameError for an algorithm or early-stopping rule that there is not.
     A failing objective fails its trial, not the call.
     """
     check(TUNE, locals())
-    spec = make_spec(Key("default", unique_name("tune")), locals())
+    spec = _warm(make_spec(Key("default", unique_name("tune")), locals()), warm_start)
     kept = Path(folder) if folder is not None else None
     options = Options(default_home(), "memory://", runner=runner, objective=objective, function_folder=kept)
     return _run(options, spec)
+
+
+def _warm(spec: ExperimentSpec, results: Sequence[Result]) -> ExperimentSpec:
+    """The spec with copies of earlier results. Raises SpecError for one that never measured what is wanted now."""
+    if not results:
+        return spec
+    wish = WarmStart()
+    sources = [copy_source(spec.objective, r.experiment.key, r.trials, wish.max_trials) for r in results]
+    useless = [index for index, source in enumerate(sources) if not source.trials]
+    if useless:
+        wanted = " and ".join(target.metric for target in spec.objective.targets)
+        raise SpecError([Problem(f"warm_start[{i}]", f"no trial of it has a value of {wanted}") for i in useless])
+    return replace(spec, warm_start=wish, sources=tuple(sources))
 
 
 def _run(options: Options, spec: ExperimentSpec) -> Result:

@@ -408,3 +408,26 @@ def test_numpy_numbers_are_numbers(runner):
 
     result = katib.tune(check, space, max_trials=np.int64(6), parallel=np.int64(2), seed=np.int64(1), runner=runner)
     assert {trial.state for trial in result.trials} == {TrialState.SUCCEEDED}
+
+
+def test_it_learns_from_earlier_results():
+    first = katib.tune(bowl, SPACE, max_trials=20, runner="inline", seed=1)
+    wider = {**SPACE, "x": search.double(-50, 50), "more": search.int(1, 3)}
+    second = katib.tune(lambda p: bowl(p) * 9 + p["more"], wider, max_trials=5, runner="inline", warm_start=[first])
+    assert parameters_of(second)[0] == {**first.best_parameters, "more": 2}  # the middle of what is new
+    assert len(second.trials) == 5
+
+
+@pytest.mark.parametrize(
+    ("warm_start", "said"),
+    [
+        pytest.param(["tune-1"], "warm_start: got ['tune-1'], expected a list of results", id="a-name"),
+        pytest.param("first", "warm_start[0]: no trial of it has a value of f1", id="another-metric"),
+    ],
+)
+def test_what_it_cannot_learn_from(warm_start, said):
+    first = katib.tune(bowl, SPACE, max_trials=2, runner="inline")
+    given = [first] if warm_start == "first" else warm_start
+    with pytest.raises(SpecError) as caught:
+        katib.tune(bowl, SPACE, max_trials=2, metric="f1", runner="inline", warm_start=given)
+    assert said in str(caught.value)
