@@ -20,7 +20,8 @@ Names and settings are Katib's (`spec.algorithm` and `spec.earlyStopping`). Ever
 trial history and the seed, so it proposes the same trials in this process, over gRPC and after a restart. The seed is
 the setting `random_state` where given, else `katib run --seed`, else one drawn at creation and kept from then on.
 
-What Katib does differently, and why this project does not follow, is in [compatibility](compatibility.md).
+What Katib does differently, and why this project does not follow, is in [compatibility](compatibility.md); which tests
+show what of each, in [algorithm tests](algorithm-tests.md).
 """
 
 

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_ED25519 = bytes.fromhex("06032b6570")  # its object identifier, 1.3.101.112 (RFC 8410), in DER
 _OUT_OF_DATE = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -156,11 +157,12 @@ def read_token(token: str, file: Path | None) -> str:
 
 
 def check_key_pair(cert: Path, key: Path) -> None:
-    """Raise SpecError unless the key belongs to the certificate, and that is valid today."""
+    """Raise SpecError unless the key belongs to the certificate, and that is valid today and one that gRPC takes."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key, password=lambda: "")
         _check_dates(context, cert)
+        _check_kind(cert)
     except ssl.SSLCertVerificationError as error:
         raise SpecError(f"TLS: {cert}: {error.verify_message}") from error
     except ssl.SSLError as error:
@@ -194,6 +196,15 @@ def _check_dates(server: ssl.SSLContext, cert: Path) -> None:
             if error.verify_code in _OUT_OF_DATE:
                 raise
             return
+
+
+def _check_kind(cert: Path) -> None:
+    """gRPC's own TLS library ends a handshake with Ed25519 without a word."""
+    end = "-----END CERTIFICATE-----"
+    first = cert.read_text(errors="replace").partition(end)[0]
+    der = ssl.PEM_cert_to_DER_cert(first[first.find("-----BEGIN CERTIFICATE-----") :] + end)
+    if _ED25519 in der:
+        raise SpecError(f"TLS: {cert}: gRPC cannot use Ed25519, neither as a key nor as a signature; use ECDSA or RSA")
 
 
 def check_authorities(path: Path, what: str) -> None:

@@ -11,7 +11,7 @@ import click
 from katib.cli.columns import space_note
 from katib.cli.exits import NOT_FOUND, OK
 from katib.cli.output import TablePrinter, age, count, duration, number, parameters, print_object
-from katib.cli.report import attempt_folder, best_report, end_line, parameter_rows, rerun_command
+from katib.cli.report import attempt_folder, best_report, end_line, go_on_with, parameter_rows, rerun_command
 from katib.cli.solutions import constraints_text, targets_text, violation_text
 from katib.cli.workshop import (
     find_experiment,
@@ -31,6 +31,7 @@ from katib.core.ports import Store
 from katib.core.transfer import Relevance
 from katib.core.trial import Key, Trial
 from katib.core.warm_start import Source
+from katib.engine import lifecycle
 from katib.resources.durations import duration_text
 from katib.resources.projection import condition_of, trial_resource
 
@@ -113,6 +114,8 @@ def _experiment(workshop: Workshop, experiment: Experiment) -> int:
     )
     if status.verdict is None and status.stopped:
         click.echo(f"\n{end_line(experiment)}")
+    elif lifecycle.may_restart(experiment):
+        click.echo(f"\nit may have more trials now; {go_on_with(experiment)}")
     click.echo(f"\n{best_report(workshop, experiment)}")
     _newest(experiment, _newest_trials(workshop.store, experiment))
     _events(workshop.store.events(experiment.key, limit=NEWEST))

@@ -18,10 +18,10 @@ import yaml
 
 from katib.cli.exits import OK, problem_lines
 from katib.cli.output import print_object
+from katib.cli.report import go_on_with
 from katib.cli.values import Limit, count_of
 from katib.cli.workshop import (
     find_experiment,
-    in_namespace,
     namespace_option,
     open_workshop,
     output_option,
@@ -46,9 +46,11 @@ HEADER = """\
 def budget_options(command: Any) -> Any:
     """The three counts as options; they come as ``max_trials``, ``parallel`` and ``max_failed``."""
     for option in (
-        click.option("--max-failed", type=Limit(), metavar="NUMBER|none", help="maxFailedTrialCount"),
-        click.option("--parallel", type=int, metavar="NUMBER", help="parallelTrialCount"),
-        click.option("--max-trials", type=Limit(), metavar="NUMBER|none", help="maxTrialCount"),
+        click.option(
+            "--max-failed", type=Limit(), metavar="NUMBER|none", help="maxFailedTrialCount: how many may fail"
+        ),
+        click.option("--parallel", type=int, metavar="NUMBER", help="parallelTrialCount: trials at a time"),
+        click.option("--max-trials", type=Limit(), metavar="NUMBER|none", help="maxTrialCount: trials in all"),
     ):
         command = option(command)
     return command
@@ -111,7 +113,7 @@ def _report(before: Experiment, after: Experiment, output: str) -> None:
     edited = before.budget != after.budget
     click.echo(f"{resource_name('experiment', after.key.name)} {'edited' if edited else 'unchanged'}")
     if after.status.stopped or lifecycle.may_restart(after):
-        click.echo(f"go on with: katib resume {after.key.name}{in_namespace(after.key.namespace)}")
+        click.echo(go_on_with(after))
 
 
 def _in_editor(workshop: Workshop, experiment: Experiment) -> Experiment:

@@ -30,6 +30,7 @@ Next:
 @click.option(
     "--collector",
     type=click.Choice(COLLECTORS, case_sensitive=False),
+    metavar="|".join(COLLECTORS),
     default="StdOut",
     show_default=True,
     help="How the training reports metrics: it prints them, writes a file, or calls katib.report_metrics",

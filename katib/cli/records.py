@@ -14,14 +14,16 @@ import yaml
 
 from katib.core.experiment import Experiment
 from katib.core.trial import Trial
+from katib.engine.names import trial_seed
 from katib.resources.status_conditions import rfc3339_exact
 
 Record = dict[str, Any]
 
-# Columns that every trial has; parameters, metrics and labels follow.
+# Columns that every trial has; parameters, metrics and labels follow. seed: the trial's own, $KATIB_SEED; search_seed:
+# the experiment's.
 FACTS = (
-    *("trial", "number", "state", "value", "attempt", "parent", "created", "started", "finished", "seconds"),
-    *("reason", "failure", "experiment", "namespace", "algorithm", "seed"),
+    *("trial", "number", "state", "value", "attempt", "parent", "created", "started", "finished", "seconds", "seed"),
+    *("reason", "failure", "experiment", "namespace", "algorithm", "search_seed"),
 )
 SUMMARY = ("value", "min", "max", "latest", "reports")
 
@@ -55,7 +57,7 @@ def trial_record(experiment: Experiment, trial: Trial) -> Record:
     facts = (
         *(trial.name, trial.number, trial.state.value, objective.value(trial.observation), trial.attempt, trial.parent),
         *(None if time is None else rfc3339_exact(time) for time in times),
-        *(ran, trial.reason, trial.failure.value if trial.failure else None),
+        *(ran, trial_seed(spec.seed, trial.number), trial.reason, trial.failure.value if trial.failure else None),
         *(experiment.key.name, experiment.key.namespace, spec.algorithm.name, spec.seed),
     )
     metrics = {

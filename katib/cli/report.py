@@ -32,8 +32,15 @@ def end_line(experiment: Experiment, why: str = "stopped") -> str:
             took = f" in {duration(status.finished - status.started)}"
         return f"experiment {name} {word}{took}: {status.message} ({status.verdict.value})"
     completed = Tally(status.counts).completed
-    again = f"katib resume {name}{in_namespace(experiment.key.namespace)}"
-    return f"experiment {name} {why} after {count(completed, 'finished trial')}; go on with: {again}"
+    return f"experiment {name} {why} after {count(completed, 'finished trial')}; {go_on_with(experiment)}"
+
+
+def go_on_with(experiment: Experiment) -> str:
+    """How an experiment that nothing runs goes on."""
+    name = experiment.key.name
+    if not experiment.spec.template.document:
+        return f"go on with: katib.Optimizer(..., name={name!r})"
+    return f"go on with: katib resume {name}{in_namespace(experiment.key.namespace)}"
 
 
 def best_report(workshop: Workshop, experiment: Experiment) -> str:

@@ -7,8 +7,9 @@ import time
 import click
 
 from katib.cli.exits import OK, TIME_OUT
+from katib.cli.report import go_on_with
 from katib.cli.values import Duration
-from katib.cli.workshop import find_trial, in_namespace, namespace_option, open_workshop, split_names, store_option
+from katib.cli.workshop import find_trial, namespace_option, open_workshop, split_names, store_option
 from katib.compose import Workshop
 from katib.core.errors import LeaseHeldError, PermanentError
 from katib.core.experiment import Experiment
@@ -69,7 +70,7 @@ def _report(workshop: Workshop, experiment: Experiment, ended: Trial, deadline: 
         return False
     click.echo(f"{name} retried (attempt {trial.attempt})")
     if ours:
-        click.echo(f"nothing runs the experiment now; go on with: katib resume {key.name}{in_namespace(key.namespace)}")
+        click.echo(f"nothing runs the experiment now; {go_on_with(experiment)}")
     return True
 
 

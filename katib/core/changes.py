@@ -7,12 +7,12 @@ The owner of an experiment writes trials, measurements, status and events; any p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from katib.core.experiment import Experiment, ExperimentStatus
 from katib.core.objective import Measurement
-from katib.core.trial import Key, Trial
+from katib.core.trial import Key, Trial, evolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def stamp(changes: Changes, first_seq: int) -> Iterator[Stamped]:
     for change in changes.trials:
         count = len(change.measurements)
         trial = change.trial
-        numbered = trial if trial.seq == seq + count else replace(trial, seq=seq + count)
+        numbered = trial if trial.seq == seq + count else evolve(trial, seq=seq + count)
         yield Stamped(numbered, change.measurements, trial.measured - count, seq)
         seq += count + 1
 

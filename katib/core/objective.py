@@ -76,7 +76,9 @@ class MetricSummary:
 
     def by(self, strategy: Strategy) -> float | None:
         """The number that stands for the curve under ``strategy``, None if there is none."""
-        return {Strategy.MIN: self.minimum, Strategy.MAX: self.maximum, Strategy.LATEST: self.latest}[strategy]
+        if strategy is Strategy.LATEST:
+            return self.latest
+        return self.minimum if strategy is Strategy.MIN else self.maximum
 
 
 Observation = Mapping[str, MetricSummary]
@@ -120,11 +122,10 @@ class Objective:
     others: tuple[Target, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     repeats: int = 1
+    targets: tuple[Target, ...] = field(init=False, repr=False, compare=False)  # all to optimise, the first one first
 
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """All metrics to optimise, the first one first."""
-        return (Target(self.metric, self.direction, self.goal), *self.others)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", (Target(self.metric, self.direction, self.goal), *self.others))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -133,9 +134,11 @@ class Objective:
 
     def strategy(self, metric: str) -> Strategy:
         """The strategy of ``metric``: the one given, else the direction's extreme, as Katib defaults it."""
+        given = self.strategies.get(metric)
+        if given is not None:
+            return given
         direction = next((target.direction for target in self.others if target.metric == metric), self.direction)
-        extreme = Strategy.MIN if direction is Direction.MINIMIZE else Strategy.MAX
-        return self.strategies.get(metric, extreme)
+        return Strategy.MIN if direction is Direction.MINIMIZE else Strategy.MAX
 
     def value(self, observation: Observation) -> float | None:
         """The first objective's value of a trial, None if it has no finite number."""
@@ -148,8 +151,13 @@ class Objective:
 
     def losses(self, observation: Observation) -> tuple[float, ...] | None:
         """The value of each target turned so that smaller is better; None unless all have a finite number."""
-        values = [(target, self.value_of(target.metric, observation)) for target in self.targets]
-        return None if any(v is None for _, v in values) else tuple(t.loss(v) for t, v in values if v is not None)
+        losses: list[float] = []
+        for target in self.targets:
+            value = self.value_of(target.metric, observation)
+            if value is None:
+                return None
+            losses.append(target.loss(value))
+        return tuple(losses)
 
     def violations(self, parameters: Parameters, observation: Observation) -> tuple[float, ...]:
         """By how much each constraint is violated, 0 or less where it holds; infinite if it speaks of a metric that

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from katib.core.experiment import RetryPolicy
 from katib.core.objective import Measurement, Objective, Observation, observe
 from katib.core.ports import Collector, Phase, Update
-from katib.core.trial import AttemptId, Cursor, FailureClass, Key, Stop, Trial, TrialState
+from katib.core.trial import AttemptId, Cursor, FailureClass, Key, Stop, Trial, TrialState, evolve
 from katib.engine.plan import INTERRUPTED
 
 # Classes that say nothing about the parameters: a trial that fails with one spends no failure budget.
@@ -79,7 +79,7 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
     measurements = collection.measurements
     reported = trial
     if measurements or collection.cursors != trial.cursors:
-        reported = replace(
+        reported = evolve(
             trial,
             observation=observe(trial.observation, measurements),
             measured=trial.measured + len(measurements),
@@ -88,10 +88,10 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
             seen=collection.seen,
         )
     if update.phase is Phase.WAITING:
-        return reported if reported.reason == update.reason else replace(reported, reason=update.reason)
+        return reported if reported.reason == update.reason else evolve(reported, reason=update.reason)
     if reported.state is TrialState.RUNNING or update.phase.ended:
         return reported
-    return replace(reported, state=TrialState.RUNNING, started=trial.started or now, reason="")
+    return evolve(reported, state=TrialState.RUNNING, started=trial.started or now, reason="")
 
 
 def finish(trial: Trial, update: Update, judge: Judge, now: float) -> Trial:
@@ -117,21 +117,20 @@ def _failed(trial: Trial, failure: FailureClass, reason: str, message: str, retr
     failures = {**trial.failures, failure: trial.failures.get(failure, 0) + 1}
     if failures[failure] <= retry.limits.get(failure, 0):
         pause = retry.pause(sum(failures.values()))
-        return replace(next_attempt(trial, reason), failures=failures, not_before=now + pause if pause else None)
+        return evolve(next_attempt(trial, reason), failures=failures, not_before=now + pause if pause else None)
     return _ended(
-        replace(trial, failures=failures, failure=failure), TrialState.FAILED, now, reason=reason, message=message
+        evolve(trial, failures=failures, failure=failure), TrialState.FAILED, now, reason=reason, message=message
     )
 
 
 def _ended(trial: Trial, state: TrialState, now: float, *, reason: str = "", message: str = "") -> Trial:
-    started = trial.started or now
-    ended = replace(trial, state=state, reason=reason, message=message, started=started, finished=now)
-    return replace(ended, cursors={}, seen=(), stop=None)
+    started, end = trial.started or now, {"state": state, "reason": reason, "message": message, "finished": now}
+    return evolve(trial, **end, started=started, cursors={}, seen=(), stop=None)
 
 
 def next_attempt(trial: Trial, reason: str) -> Trial:
     """The trial waiting for its next run; what the last one measured stays in the store under its attempt."""
-    return replace(
+    return evolve(
         trial,
         state=TrialState.PENDING,
         attempt=trial.attempt + 1,
@@ -150,7 +149,7 @@ def next_attempt(trial: Trial, reason: str) -> Trial:
 
 def kill_pending(trial: Trial, stop: Stop, now: float) -> Trial:
     """The record of a trial that is stopped before anything of it ran."""
-    return replace(trial, state=stop.state, reason=stop.reason, finished=now, stop=None)
+    return evolve(trial, state=stop.state, reason=stop.reason, finished=now, stop=None)
 
 
 def is_lost(trial: Trial) -> bool:

@@ -16,7 +16,7 @@ from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.objective import Measurement
 from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
-from katib.core.trial import AttemptId, Key, Trial, TrialState
+from katib.core.trial import AttemptId, Key, Trial, TrialState, evolve
 from katib.engine.deadlines import begin
 from katib.engine.plan import Tally
 from katib.engine.progress import Explain, attempt_id, is_lost
@@ -112,12 +112,12 @@ class Session:
         if slot is None:
             self._slots[trial.number, trial.attempt] = len(self._changes)
             first = self._next_seq
-            numbered = replace(trial, seq=first + len(reports))
+            numbered = evolve(trial, seq=first + len(reports))
             self._next_seq = numbered.seq + 1
             self._changes.append(TrialChange(numbered, reports))
             self.history.report(trial.number, reports, first)
         else:
-            numbered = replace(trial, seq=self.history.trials[trial.number].seq)
+            numbered = evolve(trial, seq=self.history.trials[trial.number].seq)
             self._changes[slot] = TrialChange(numbered, self._changes[slot].measurements)
         self._count(numbered)
         before = self.history.trials.get(trial.number)

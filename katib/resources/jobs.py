@@ -57,30 +57,33 @@ def pod_template(manifest: Mapping[str, Any], container: str = "") -> Mapping[st
     return next((template for template in templates if container in _names(template)), next(iter(templates), None))
 
 
-def primary_container(manifest: Mapping[str, Any], name: str) -> Container:
-    """The container called ``name``, ready to be run on this machine.
+def primary_container(manifest: Mapping[str, Any], name: str, given: Mapping[str, str] | None = None) -> Container:
+    """The container called ``name``, ready to be run on this machine. given: variables that it gets beside its own,
+    which its arguments may name as well.
 
     Raises SpecError, with the path in the manifest, where it is wrong anywhere (no such container, bad quantity,
     argument that is no text), RunnerError where a cluster could run it but a local run cannot (no command, values that
     only a workflow engine knows).
     """
     find: Callable[[Mapping[str, Any], str], _Found] = _FINDERS.get(str(manifest.get("kind")), _in_pod_template)
-    return _ready(find(manifest, name), manifest)
+    return _ready(find(manifest, name), manifest, given or {})
 
 
-def bare_container(container: Mapping[str, Any], path: str, manifest: Mapping[str, Any]) -> Container:
+def bare_container(
+    container: Mapping[str, Any], path: str, manifest: Mapping[str, Any], given: Mapping[str, str] | None = None
+) -> Container:
     """One that stands alone at ``path``, such as a ``customCollector``, to be run beside the job of ``manifest``, whose
-    name its variables may refer to. Raises as ``primary_container`` does."""
-    return _ready(_Found(container, {}, path), manifest)
+    name its variables may refer to. given, and what is raised: as with ``primary_container``."""
+    return _ready(_Found(container, {}, path), manifest, given or {})
 
 
-def _ready(found: _Found, manifest: Mapping[str, Any]) -> Container:
+def _ready(found: _Found, manifest: Mapping[str, Any], given: Mapping[str, str]) -> Container:
     env, unsupported = _environment(found, manifest)
     command = [*_texts(found, "command")]
     if not command:
         problem = "the container has no 'command', and a local run does not know the entry point of its image"
         raise RunnerError(f"{found.path}: {problem} {found.container.get('image', '')!r}")
-    argv = tuple(_expand(word, env) for word in [*command, *_texts(found, "args")])
+    argv = tuple(_expand(word, {**env, **given}) for word in [*command, *_texts(found, "args")])
     resources = _resources(found)
     working_dir = found.container.get("workingDir")
     return Container(

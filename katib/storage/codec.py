@@ -47,6 +47,10 @@ _write = json.JSONEncoder(check_circular=False, separators=(",", ":"), default=d
 _read = json.JSONDecoder().decode
 
 
+class UnknownFieldsError(ValueError):
+    """A record has fields that this version of the program does not know: a newer one wrote it."""
+
+
 class Codec(NamedTuple):
     """How one part is turned into a JSON tree and back. None: the part and its tree are the same thing."""
 
@@ -76,11 +80,16 @@ class Record(Generic[T]):
         return tree
 
     def decode(self, tree: dict[str, Any]) -> T:
-        """The value that ``tree``, which is used up, stands for."""
+        """The value that ``tree``, which is used up, stands for. Raises UnknownFieldsError."""
         for name, decode in self._decoders:
             if tree.get(name) is not None:
                 tree[name] = decode(tree[name])
-        return self._kind(**tree)
+        try:
+            return self._kind(**tree)
+        except TypeError:
+            if unknown := sorted(tree.keys() - set(self.names)):
+                raise UnknownFieldsError(", ".join(unknown)) from None
+            raise
 
     def dumps(self, value: T) -> str:
         """``value`` as JSON text."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 from katib.core.changes import Changes, Event, Recorded, Stamped
-from katib.core.errors import CorruptRecordError
+from katib.core.errors import CorruptRecordError, PermanentError
 from katib.core.experiment import Experiment
 from katib.core.trial import Key, Trial
-from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record
+from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record, UnknownFieldsError
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -150,8 +150,13 @@ def check_row(name: str, row: tuple[Any, ...]) -> None:
 
 
 def load_record(name: str, codec: Record[T], text: str) -> T:
-    """What ``codec`` reads in ``text``. Raises CorruptRecordError with the record's name."""
+    """What ``codec`` reads in ``text``. Raises CorruptRecordError, or PermanentError if a newer version of this program
+    wrote it, with the record's name."""
     try:
         return codec.loads(text)
+    except UnknownFieldsError as error:
+        raise PermanentError(
+            f"{name}: a newer version of this program wrote it, with fields that this one does not know: {error}"
+        ) from error
     except ValueError as error:
         raise CorruptRecordError(f"{name}: the stored record cannot be read: {error}") from error

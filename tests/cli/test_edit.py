@@ -61,7 +61,9 @@ def test_after_the_end(katib, ended):
     assert (spec_of(katib)["maxTrialCount"], spec_of(katib)["maxFailedTrialCount"]) == (5, 4)
     assert katib("edit", ended, "--max-failed", "none").status == OK
     assert "maxFailedTrialCount" not in spec_of(katib)
-    assert "maxTrialCount 3 -> 5, maxFailedTrialCount no limit -> 4" in katib("describe", ended).out
+    described = katib("describe", ended).out
+    assert "maxTrialCount 3 -> 5, maxFailedTrialCount no limit -> 4" in described
+    assert "it may have more trials now; go on with: katib resume exp" in described
     assert katib("resume", ended).status == OK
     assert json.loads(katib("get", "exp", ended, "-o", "json").out)["status"]["trialsSucceeded"] == 5
 

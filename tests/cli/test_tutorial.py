@@ -47,6 +47,14 @@ def test_experiment(katib, files, monkeypatch):
     assert answer.out.splitlines()[-1] in PAGE
     name = json.loads(katib("best", "line", "-o", "json").out)["metadata"]["name"]
     assert katib("logs", name).out.endswith("epoch=19 loss=0.011489\nepoch=20 loss=0.011489\n")
+    assert "all 20 trials are done" in katib("resume", "line", "--max-trials", "20").out
+    first, second = (trial.rpartition("/")[2] for trial in katib("get", "trials", "line", "-o", "name").out.split()[:2])
+    for row in katib("diff", first, second).out.splitlines()[1:]:
+        assert row.startswith("seconds") or row.split() in [line.split() for line in PAGE.splitlines()]
+    for words in (("-o", "line.csv"), ("--curves", "-o", "curves.csv")):
+        assert katib("export", "line", *words).status == OK
+    assert len((files / "line.csv").read_text().splitlines()) == 1 + 20
+    assert len((files / "curves.csv").read_text().splitlines()) == 1 + 20 * 20
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ SAMPLES = {
     "tpe-hyperopt": Sample("tpe", {"n_startup_trials": "3", "gamma": "0.25", "prior_weight": "2"}),
     "multivariate-tpe": Sample("multivariate-tpe", {"n_startup_trials": "5"}),
     "cmaes": Sample("cmaes", {"population_size": "5"}, trials=40),
-    "cmaes-bipop": Sample("cmaes", {"population_size": "4", "restart_strategy": "bipop", "sigma": "1e-7"}, trials=40),
+    "cmaes-bipop": Sample("cmaes", {"population_size": "4", "restart_strategy": "bipop", "sigma": "1e-7"}, trials=60),
     "bayesianoptimization": Sample(
         "bayesianoptimization", {"n_initial_points": "5"}, on_grid={"n_initial_points": "52"}, trials=9
     ),

@@ -7,13 +7,15 @@ from dataclasses import fields
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from katib.core.changes import Event
+from katib.core.errors import PermanentError
 from katib.core.experiment import Experiment, ExperimentStatus
 from katib.core.objective import Measurement, MetricSummary
 from katib.core.trial import Trial
-from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record
+from katib.storage.codec import DEFINITION, EVENT, MEASUREMENT, STATUS, TRIAL, Record, UnknownFieldsError
+from katib.storage.records import load_record
 from tests.storage import core_strategies as some
 
 
@@ -46,7 +48,7 @@ def test_statuses_survive(status: ExperimentStatus) -> None:
     assert_survives(STATUS, status)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some.definitions)
 def test_definitions_survive(experiment: Experiment) -> None:
     assert_survives(DEFINITION, experiment)
@@ -101,12 +103,20 @@ def test_a_field_that_an_older_record_lacks_takes_its_default() -> None:
         pytest.param("[]", id="no-object"),
         pytest.param('{"number":1,"name":"t","parameters":{},"observation":[]}', id="no-mapping"),
         pytest.param('{"number":1,"name":"t","parameters":{},"state":"Sleeping"}', id="unknown-state"),
-        pytest.param('{"number":1,"name":"t","parameters":{},"mood":"good"}', id="unknown-field"),
     ],
 )
 def test_what_is_no_record_raises(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a record|Expecting"):
         TRIAL.loads(text)
+
+
+def test_a_record_of_a_newer_version_is_told_from_a_damaged_one() -> None:
+    text = '{"number":1,"name":"t","parameters":{},"mood":"good","aim":1}'
+    with pytest.raises(UnknownFieldsError, match="aim, mood"):
+        TRIAL.loads(text)
+    with pytest.raises(PermanentError, match=r"trial a/t: a newer version.*aim, mood") as caught:
+        load_record("trial a/t", TRIAL, text)
+    assert type(caught.value) is PermanentError
 
 
 def test_every_field_of_a_trial_has_a_place_and_defaults_are_left_out() -> None:

@@ -107,8 +107,9 @@ def free_ports(count):
             probe.close()
 
 
-def run_experiment(folder, stubs, algorithm):
-    """The summary of a whole experiment; the services are killed and started again when half of its trials exist."""
+def run_experiment(folder, stubs, algorithm, *, restart):
+    """The summary of a whole experiment. restart: the services are killed and started again when half of its trials
+    exist."""
     settings, parameters, parallel, maximum = EXPERIMENTS[algorithm]
     port, stopping_port = free_ports(2)
     config = {
@@ -130,20 +131,23 @@ def run_experiment(folder, stubs, algorithm):
         "--store",
         f"sqlite:///{folder}/katib.db",
     ]
-    lines = []
     with started(folder, *map(str, words)) as services, started_controller(stubs, config) as controller:
         services.said("EarlyStopping listening on")
-        for line in controller.stdout:
-            lines.append(line)
-            if line.startswith("trials") and int(line.split()[1]) >= maximum / 2:
-                break
+        while restart and int(controller.stdout.readline().split()[1]) < maximum / 2:
+            pass
+        if not restart:
+            return summary_of(controller)
         services.popen.kill()
         services.end()
         with started(folder, *map(str, words)) as again:
             again.said("EarlyStopping listening on")
-            lines += controller.communicate(timeout=240)[0].splitlines()
-    assert controller.returncode == 0, lines[-1:]
-    return json.loads(lines[-1])
+            return summary_of(controller)
+
+
+def summary_of(controller):
+    output, _ = controller.communicate(timeout=240)
+    assert controller.returncode == 0, output[-500:]
+    return json.loads(output.splitlines()[-1])
 
 
 def started_controller(stubs, config):
@@ -158,11 +162,9 @@ def started_controller(stubs, config):
     [pytest.param(name, marks=pytest.mark.slow if name.endswith("optimization") else ()) for name in EXPERIMENTS],
 )
 def test_a_whole_experiment(tmp_path, stubs, algorithm, record_property):
-    if algorithm not in ALGORITHMS:
-        pytest.skip(f"{algorithm} is not there yet")
     *_, maximum = EXPERIMENTS[algorithm]
 
-    summary = run_experiment(tmp_path, stubs, algorithm)
+    summary = run_experiment(tmp_path, stubs, algorithm, restart=True)
 
     told = {key: summary[key] for key in ("states", "calls", "refused", "retried", "rules", "best", "first")}
     record_property("experiment", told)
@@ -177,3 +179,24 @@ def test_a_whole_experiment(tmp_path, stubs, algorithm, record_property):
     assert len(set(summary["names"])) == len(summary["names"])
     assert summary["best"] < summary["first"]
     assert summary["rows_left"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperband", "pbt"])
+def test_a_restart_changes_nothing(tmp_path, stubs, algorithm):
+    """What the services know they are told again with every call."""
+    folders = tmp_path / "broken", tmp_path / "whole"
+    for folder in folders:
+        folder.mkdir()
+
+    broken, whole = (run_experiment(f, stubs, algorithm, restart=f.name == "broken") for f in folders)
+
+    assert broken["retried"] > whole["retried"]
+    assert [broken[key] for key in ("points", "names", "labels", "states")] == [
+        whole[key] for key in ("points", "names", "labels", "states")
+    ]
+
+
+def test_every_algorithm_has_its_experiment():
+    assert sorted(EXPERIMENTS) == sorted(ALGORITHMS)

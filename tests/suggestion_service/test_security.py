@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -306,6 +311,7 @@ class TestMistakes:
                 "--tls-client-ca: .*no PEM certificate",
                 id="junk-ca",
             ),
+            pytest.param(lambda a, p: ed25519(p), "gRPC cannot use Ed25519", id="ed25519"),
             pytest.param(
                 lambda a, p: {"client_ca": a.file}, "--tls-client-ca needs a certificate", id="client-ca-alone"
             ),
@@ -345,6 +351,18 @@ def key(authority, identity=HOST):
 def junk(folder):
     (folder / "junk.pem").write_text("no certificate\n")
     return folder / "junk.pem"
+
+
+def ed25519(folder):
+    """A certificate that signs itself with a key of that kind."""
+    own = Ed25519PrivateKey.generate()
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, own.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "ed.crt").write_bytes(builder.sign(own, None).public_bytes(pem))
+    (folder / "ed.key").write_bytes(own.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return {"cert": folder / "ed.crt", "key": folder / "ed.key"}
 
 
 def empty(folder):

@@ -235,6 +235,17 @@ def answer(handler):
         (record,) = [json.loads(line) for line in follow(runner, attempt.id).text("collector").splitlines()]
         assert record["new"] == ['asked{path="/m?x=1",x="secret"} 1']
 
+    def test_the_port_can_be_named_in_arguments(self, runner: LocalRunner) -> None:
+        job = command(["echo", "--port=$(KATIB_METRICS_PORT)", "$(KATIB_TRIAL_NAME)", "$(NO)"], collector=http())
+        run = json.loads(json.dumps(job.run).replace("$$", "$"))
+        attempt = type(job)(job.id, 0, {}, run, "main", collector=job.collector, metrics=("loss",))
+        runner.start(attempt)
+        follow(runner, attempt.id)
+        folder = AttemptFolder.of(runner._root, attempt.id)
+        order = folder.order()
+        assert order is not None
+        assert folder.log.read_text() == f"--port={order.env['KATIB_METRICS_PORT']} trial-a $(NO)\n"
+
     def test_the_port_of_the_yaml_is_scraped_if_the_trial_listens_there(self, runner: LocalRunner) -> None:
         port = free_port()
         script = f"def answer(handler): handler.say('loss 1')\nserve({port})\ntime.sleep(0.7)"

@@ -62,17 +62,17 @@ class Collecting:
         format = "JSON" if as_json else "TEXT"
         return {**variables, "KATIB_METRICS_FILE": str(self.place), "KATIB_METRICS_FORMAT": format}
 
-    def beside(self, attempt: Attempt, cwd: str) -> Mapping[str, Any]:
-        """What the program beside the trial needs; empty if there is none. cwd: the trial's. Raises SpecError or
-        RunnerError, with the path in the YAML, on what cannot be done here."""
+    def beside(self, attempt: Attempt, cwd: str, given: Mapping[str, str]) -> Mapping[str, Any]:
+        """What the program beside the trial needs; empty if there is none. cwd: the trial's. given: variables that it
+        is told. Raises SpecError or RunnerError, with the path in the YAML, on what cannot be done here."""
         modules = {"modules": [entry or os.getcwd() for entry in sys.path]}
         if self.spec.kind == "Custom":
-            return {**modules, **self._command(attempt.run, cwd)}
+            return {**modules, **self._command(attempt.run, cwd, given)}
         return {**modules, **self._scrape(attempt.metrics)} if self.spec.kind == "PrometheusMetric" else {}
 
-    def _command(self, job: Mapping[str, Any], cwd: str) -> Mapping[str, Any]:
+    def _command(self, job: Mapping[str, Any], cwd: str, given: Mapping[str, str]) -> Mapping[str, Any]:
         path = "spec.metricsCollectorSpec.collector.customCollector"
-        container = bare_container(self.spec.options.get("customCollector", {}), path, job)
+        container = bare_container(self.spec.options.get("customCollector", {}), path, job, given)
         directory = container.working_dir
         return {
             "program": "custom_command",
@@ -97,10 +97,11 @@ class Collecting:
 
 def scrape_seconds(environ: Mapping[str, str]) -> float:
     """Seconds between two scrapes. Raises RunnerError on a setting that is no positive number."""
-    text = environ.get(SCRAPE_VARIABLE, "")
-    seconds = SCRAPE_SECONDS if not text else math.nan
-    with contextlib.suppress(ValueError):
-        seconds = float(text or SCRAPE_SECONDS)
+    text = environ.get(SCRAPE_VARIABLE) or str(SCRAPE_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0.01 <= seconds <= 3600:
         raise RunnerError(f"{SCRAPE_VARIABLE}: got {text!r}, expected seconds between 0.01 and 3600")
     return seconds

@@ -29,12 +29,13 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = ""
     """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here. ``note``: a
     line for its log. Raises RunnerError if the job has no command or limits that cannot be."""
     collecting = Collecting.of(attempt, folder)
+    given = {**_own_variables(attempt, folder), **collecting.variables(folder)}
     try:
-        container = primary_container(attempt.run, attempt.primary_container)
+        container = primary_container(attempt.run, attempt.primary_container, given)
         deadline = deadline_seconds(attempt.run)
         wanted = container.working_dir
         directory = wanted if wanted and Path(wanted).is_dir() else str(cwd)
-        beside = collecting.beside(attempt, directory)
+        beside = collecting.beside(attempt, directory, given)
     except SpecError as error:
         raise RunnerError(str(error)) from error
     if any("\0" in text for text in (*container.argv, *container.env, *container.env.values())):
@@ -45,7 +46,7 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = ""
     values = {name: collecting.localize(value) for name, value in container.env.items()}
     return Order(
         argv=tuple(collecting.localize(word) for word in container.argv),
-        env={**values, **_own_variables(attempt, folder), **collecting.variables(folder)},
+        env={**values, **given},
         cwd=directory,
         image=container.image,
         threads=max(1, math.ceil(container.cpu)) if container.cpu else 0,
