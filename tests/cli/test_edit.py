@@ -10,7 +10,7 @@ import time
 import pytest
 
 from katib.cli.exits import NOT_FOUND, OK, USAGE
-from tests.cli.command_line import document, running_trials, started, until, write
+from tests.cli.command_line import document, function_document, running_trials, started, until, write
 
 LONG = {"resumePolicy": "LongRunning"}
 
@@ -95,6 +95,16 @@ def test_while_it_runs(katib, home, tmp_path):
         time.sleep(1)
         assert run.out.count(" Running") == 3
         assert katib("stop", "exp").status == OK
+
+
+def test_functions_get_more_workers_while_they_run(katib, tmp_path):
+    (tmp_path / "sleepy.py").write_text("import time\n\ndef objective(parameters):\n    time.sleep(60)\n")
+    with started(tmp_path, "run", write(tmp_path, function_document("sleepy:objective", maxTrialCount=9))) as run:
+        run.said("Running")
+        assert katib("edit", "function", "--parallel", "3").status == OK
+        until(lambda: run.out.count(" Running") == 3, "two more trials", timeout=20)
+        assert katib("stop", "function").status == OK
+        run.end()
 
 
 @pytest.mark.parametrize(

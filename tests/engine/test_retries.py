@@ -10,7 +10,7 @@ import pytest
 from katib.core.errors import LeaseHeldError, PermanentError, UnavailableError
 from katib.core.experiment import Budget, Desired, Experiment, ExperimentStatus, ResumePolicy, Retry, Verdict
 from katib.core.history import History
-from katib.core.objective import Measurement
+from katib.core.objective import Measurement, Objective
 from katib.core.ports import Phase
 from katib.core.trial import FailureClass, TrialState
 from katib.engine import lifecycle, retries
@@ -294,3 +294,29 @@ def test_a_reopened_history_keeps_the_others_curves():
     assert [len(reopened.curve(n)) for n in range(3)] == [0, 1, 1]
     assert [len(history.curve(n)) for n in range(3)] == [1, 1, 1]
     assert len(reopened.finished) == 2
+
+
+def test_of_repeated_runs_the_mean_waits_for_the_one_that_runs_again():
+    """Trials 0 and 1 run the same parameters; 1 fails, and is better at its second attempt than 0 was."""
+
+    def script(attempt):
+        if attempt.number == 1 and attempt.id.attempt == 1:
+            return ends(Phase.FAILED, reason="x")(attempt)
+        return ends(Phase.SUCCEEDED, {0: 0.3, 1: 0.1}.get(attempt.number, 0.9))(attempt)
+
+    place = House(ScriptedRunner(script))
+    spec = replace(SPEC, objective=Objective("objective", repeats=2), budget=Budget(1, 6))
+    controller = begun(place, spec, steps=9)
+    assert trial_of(place, 1).state is TrialState.FAILED
+    assert place.store.get(KEY).status.best_value == 0.3  # of the only good run
+    lifecycle.retry(place.store, KEY, trial_of(place, 1).name)
+    controller._looked.clear()
+    experiment = controller.run(KEY)
+    assert trial_of(place, 0).parameters == trial_of(place, 1).parameters
+    assert experiment.status.best_value == pytest.approx(0.2)
+    trials = place.store.trials(KEY)
+    assert len(trials) == 6
+    assert best_trial(experiment, trials).number == experiment.status.best == 0
+    read = History(spec.space, spec.objective, trials)
+    assert read.view().Y.ravel().tolist()[-1] == pytest.approx(0.9)
+    assert 0.2 in [pytest.approx(y) for y in read.view().Y.ravel()]
