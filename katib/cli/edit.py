@@ -1,4 +1,5 @@
-"""``katib edit``: the budget of an experiment, in an editor as with ``kubectl edit``, or by options."""
+"""``katib edit``: the budget of an experiment, by options; that and its search space in an editor as with ``kubectl
+edit``."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import yaml
 from katib.cli.exits import OK, problem_lines
 from katib.cli.output import print_object
 from katib.cli.report import go_on_with
+from katib.cli.submit import say_change
 from katib.cli.values import Limit, count_of
 from katib.cli.workshop import (
     find_experiment,
@@ -33,12 +36,17 @@ from katib.core.errors import MissingExtraError, PermanentError, SpecError
 from katib.core.experiment import Desired, Experiment
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.engine.space_edits import with_space
 from katib.resources.edits import Counts, editable_resource, edited_budget, edited_counts
 from katib.resources.projection import experiment_resource, resource_name
+from katib.resources.space_update import edited_space
 from katib.resources.yaml_loader import load_documents
 
+Change = Callable[[Experiment], Experiment]
+
 HEADER = """\
-# Three fields of this experiment can be edited: spec.parallelTrialCount, spec.maxTrialCount, spec.maxFailedTrialCount.
+# What can be edited of this experiment: spec.parallelTrialCount, spec.maxTrialCount, spec.maxFailedTrialCount; and what
+# each parameter may be (spec.parameters, spec.constraints), but not which parameters there are.
 # Save and leave to apply them. An empty file, or one without changes, cancels.
 """
 
@@ -71,9 +79,10 @@ def counts_of(max_trials: int | str | None, parallel: int | None, max_failed: in
 def edit(words: tuple[str, ...], namespace: str, output: str, store: str, **limits: Any) -> int:
     """Change how many trials the experiment NAME runs, at a time and in all, and how many may fail.
 
-    Without options, its YAML is opened in $VISUAL or $EDITOR (else vi). A running experiment takes the change over
-    within a second: more trials start, or none until fewer run; running ones are not ended. One that has ended goes on
-    only if it ended by maxTrialCount, its resumePolicy is LongRunning or FromVolume, and it may have more trials now.
+    Without options, its YAML is opened in $VISUAL or $EDITOR (else vi); there its search space can be changed too. A
+    running experiment takes the change over within a second: more trials start, or none until fewer run; running ones
+    are not ended. One that has ended goes on only if it ended by maxTrialCount, its resumePolicy is LongRunning or
+    FromVolume, and it may have more trials now.
 
     \b
     Examples:
@@ -92,16 +101,16 @@ def edit(words: tuple[str, ...], namespace: str, output: str, store: str, **limi
     return OK
 
 
-def set_counts(workshop: Workshop, key: Key, counts: Counts) -> Experiment:
-    """Write the experiment's new counts for its owner. Raises SpecError."""
+def set_counts(workshop: Workshop, key: Key, counts: Counts, moved: Change = lambda stored: stored) -> Experiment:
+    """Write the experiment's new counts for its owner, and what ``moved`` changes besides. Raises SpecError."""
 
     def change(stored: Experiment) -> Experiment:
         if stored.desired is Desired.DELETE:
             raise PermanentError(f"experiment {key.name!r} is being deleted")
-        budget = edited_budget(stored, counts)
+        budget, changed = edited_budget(stored, counts) if counts else stored.budget, moved(stored)
         with suppress(MissingExtraError):  # what it runs with may be installed elsewhere
-            workshop.check(replace(stored.spec, budget=budget))
-        return replace(stored, budget=budget)
+            workshop.check(replace(changed.spec, budget=budget))
+        return replace(changed, budget=budget)
 
     return lifecycle.edit(workshop.store, key, change)
 
@@ -110,7 +119,7 @@ def _report(before: Experiment, after: Experiment, output: str) -> None:
     if output != "table":
         print_object(experiment_resource(after), output)
         return
-    edited = before.budget != after.budget
+    edited = before.budget != after.budget or before.spec.space != after.spec.space
     click.echo(f"{resource_name('experiment', after.key.name)} {'edited' if edited else 'unchanged'}")
     if after.status.stopped or lifecycle.may_restart(after):
         click.echo(go_on_with(after))
@@ -125,8 +134,15 @@ def _in_editor(workshop: Workshop, experiment: Experiment) -> Experiment:
         opened.write(HEADER + text)
 
     def apply(after: dict[str, Any]) -> Experiment:
-        counts = edited_counts(before, after)
-        return set_counts(workshop, experiment.key, counts) if counts else experiment
+        counts, search = edited_counts(before, after), edited_space(experiment, after)
+        if search is None:
+            return set_counts(workshop, experiment.key, counts) if counts else experiment
+        found, document = search
+        spec = replace(experiment.spec, space=found.space, initial=found.initial)
+        moved = partial(with_space, spec=spec, document=document, seen=experiment.spec.space)
+        edited = set_counts(workshop, experiment.key, counts, moved)
+        say_change(workshop, experiment, edited)
+        return edited
 
     try:
         edited = _edit_until_good(file, apply)

@@ -17,9 +17,9 @@ from katib.engine import lifecycle
 from katib.engine.space_edits import space_message, with_space
 from katib.resources.edits import differences
 from katib.resources.load import LoadedExperiment
+from katib.resources.space_update import SPACE_FIELDS
 from katib.resources.validation import EDITABLE
 
-SPACE_FIELDS = ("parameters", "constraints")
 SHOWN = 60  # characters of a value in a message
 
 
@@ -62,11 +62,11 @@ def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
         workshop.check(replace(wanted.spec, budget=wanted.budget))
     edited = lifecycle.edit(workshop.store, spec.key, change)
     if edited.spec.space != stored.spec.space:
-        _say_change(workshop, stored, edited)
+        say_change(workshop, stored, edited)
     return edited
 
 
-def _say_change(workshop: Workshop, stored: Experiment, edited: Experiment) -> None:
+def say_change(workshop: Workshop, stored: Experiment, edited: Experiment) -> None:
     """Tell what changed about the search space, and how many trials lie outside of it now."""
     old, new = stored.spec.space, edited.spec.space
     trials = workshop.store.trials(stored.key)

@@ -1,7 +1,9 @@
-"""Edits of an experiment that exists: its three counts may change, by Katib's rules, and nothing else."""
+"""Edits of an experiment that exists: its three counts may change, by Katib's rules; ``space_update`` has the search
+space, and nothing else may."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,9 +14,11 @@ from katib.resources.defaults import fill_counts
 from katib.resources.documents import Experiment, ExperimentSpec
 from katib.resources.projection import experiment_resource
 from katib.resources.reading import read
+from katib.resources.space_update import SPACE_FIELDS
 from katib.resources.spec_projection import Tree
 from katib.resources.validation import EDITABLE, count_problems, validate_update
 
+_SPACE = re.compile(rf"spec\.({'|'.join(SPACE_FIELDS)})\b")
 _ATTRIBUTES = {info.alias: name for name, info in ExperimentSpec.model_fields.items() if info.alias in EDITABLE}
 
 Counts = Mapping[str, int | None]  # by field; None takes the field away
@@ -34,12 +38,13 @@ def editable_resource(experiment: Stored) -> Tree:
 
 
 def edited_counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Counts:
-    """The counts that ``after`` has otherwise than ``before``. Raises SpecError with all else that differs."""
+    """The counts that ``after`` has otherwise than ``before``. Raises SpecError with all else that differs and is no
+    part of the search space."""
     fields = [f"spec.{name}" for name in EDITABLE]
-    rule = f"cannot be changed; only {', '.join(EDITABLE)} can"
+    rule = f"cannot be changed; only {', '.join((*EDITABLE, *SPACE_FIELDS))} can"
     without_status = {field: value for field, value in after.items() if field != "status"}
     changed = [path for path, _, _ in differences(before, without_status)]
-    problems = [Problem(path, rule) for path in changed if path not in fields]
+    problems = [Problem(path, rule) for path in changed if path not in fields and not _SPACE.match(path)]
     if problems:
         raise SpecError(problems)
     read(Experiment, without_status)  # a count must be a number

@@ -20,6 +20,7 @@ from katib.resources.documents import API_VERSION, Experiment, ExperimentSpec
 from katib.resources.python_function import is_python_function
 from katib.resources.scalars import show
 from katib.resources.shared_types import AlgorithmSpec, MetricsCollectorSpec, ObjectiveSpec
+from katib.resources.space_update import SPACE_FIELDS, space_update_problems
 from katib.resources.validation_collector import collector_problems
 from katib.resources.validation_limits import limit_problems
 from katib.resources.validation_space import LISTED, MAX_HINTS, choose_hint, space_problems
@@ -96,7 +97,8 @@ def find_warnings(experiment: Experiment) -> list[Problem]:
 def validate_update(old: Experiment, new: Experiment) -> None:
     """Raise SpecError if the spec of ``old``, as stored with its status, may not become that of ``new``.
 
-    Only the three counts may change; a completed experiment takes changes only if it can be restarted.
+    Only the three counts may change, and what the parameters may be; a completed experiment takes changes only if it
+    can be restarted.
     """
     before, after = old.spec.tree(), new.spec.tree()
     if before == after:
@@ -114,9 +116,13 @@ def validate_update(old: Experiment, new: Experiment) -> None:
     if limit is not None and made is not None and limit <= made:
         expected = f"more than the {made} trials that exist"
         problems.append(Problem("spec.maxTrialCount", f"got {limit}, expected {expected}"))
-    for name in sorted(before.keys() | after.keys()):
-        if name not in EDITABLE and before.get(name) != after.get(name):
-            problems.append(Problem(f"spec.{name}", f"cannot be changed; only {', '.join(EDITABLE)} can"))
+    changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    for name in changed:
+        if name not in (*EDITABLE, *SPACE_FIELDS):
+            allowed = ", ".join((*EDITABLE, *SPACE_FIELDS))
+            problems.append(Problem(f"spec.{name}", f"cannot be changed; only {allowed} can"))
+    if any(name in SPACE_FIELDS for name in changed):
+        problems.extend(space_update_problems(old.spec, new.spec))
     if problems:
         raise SpecError(problems)
 

@@ -149,7 +149,7 @@ def test_in_an_editor(katib, ended, editor, tmp_path):
     assert (answer.status, answer.err) == (OK, "")
     assert answer.out.startswith("experiment.kubeflow.org/exp edited\n")
     assert spec_of(katib)["maxTrialCount"] == 6
-    assert seen()[0].startswith("# Three fields of this experiment can be edited")
+    assert seen()[0].startswith("# What can be edited of this experiment")
     assert not kept(tmp_path)
 
 
@@ -200,3 +200,40 @@ def test_bad_editors(katib, ended, editor, tmp_path, monkeypatch, command, messa
     assert message in answer.err
     assert not kept(tmp_path)
     assert os.environ["EDITOR"] == command
+
+
+def test_the_search_space_in_an_editor(katib, ended, editor, tmp_path):
+    editor(("max: '2'", "max: 7"))
+    answer = katib("edit", ended)
+    assert (answer.status, answer.out.splitlines()[0]) == (OK, "experiment.kubeflow.org/exp edited")
+    assert answer.err == "search space of exp, revision 1: x: max 2 -> 7\n"
+    assert spec_of(katib)["parameters"][0]["feasibleSpace"]["max"] == "7"
+    assert not kept(tmp_path)
+    assert katib("resume", ended, "--max-trials", "12").status == OK
+    assert "x: max 2 -> 7" in katib("describe", ended).out
+
+
+def test_budget_and_search_space_at_once(katib, ended, tmp_path):
+    file = write(tmp_path, document(**LONG))
+    text = file.read_text().replace("max: '2'", "max: '3'").replace("maxTrialCount: 3", "maxTrialCount: 4")
+    file.write_text(text)
+    assert katib("run", file).status == OK  # the same by a file
+    assert spec_of(katib)["maxTrialCount"] == 4
+    assert spec_of(katib)["parameters"][0]["feasibleSpace"]["max"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        pytest.param(("max: '2'", "max: '0.1'"), "got 0.1, expected at least min, which is 0.5", id="no-space"),
+        pytest.param(("parameterType: double", "parameterType: int"), "got '0.5', expected an integer", id="no-int"),
+        pytest.param(("- name: x\n    parameterType", "- name: y\n    parameterType"), "'y' is new", id="other-name"),
+        pytest.param(("max: '2'", "maxx: '2'"), "unknown field 'maxx'", id="unknown"),
+    ],
+)
+def test_a_bad_search_space_is_refused(katib, ended, editor, edit, said):
+    editor(edit)
+    answer = katib("edit", ended)
+    assert answer.status == USAGE
+    assert said in answer.err
+    assert spec_of(katib)["parameters"][0]["feasibleSpace"] == {"min": "0.5", "max": "2", "distribution": "uniform"}

@@ -576,6 +576,12 @@ def ended(reason: str, **edits: object) -> dict[str, Any]:
             ["spec.objective", "spec.resumePolicy"],
             id="9-others",
         ),
+        pytest.param({}, {"spec.parameters[0].feasibleSpace.max": "0.9"}, [], id="wider-space"),
+        pytest.param({}, {"spec.constraints": ["lr < 0.04"]}, [], id="constraint"),
+        pytest.param({}, {"spec.constraints": ["loss < 0.04"]}, ["spec.constraints"], id="constraint-on-metrics"),
+        pytest.param(
+            {}, {"spec.parameters[0].feasibleSpace.max": "0"}, ["spec.parameters[0].feasibleSpace.max"], id="no-space"
+        ),
     ],
 )
 def test_updates(before: dict[str, Any], after: dict[str, Any], paths: list[str]) -> None:
