@@ -13,15 +13,16 @@ from typing import Any
 import grpc
 
 from algorithms import STOPPERS, create_stopper
-from katib.core.errors import SpecError, UnknownNameError
+from katib.core.errors import SpecError, UnavailableError, UnknownNameError
 from katib.core.experiment import Component, ExperimentSpec
 from katib.core.history import History
-from katib.core.objective import Measurement, Objective
+from katib.core.objective import Objective
 from katib.core.ports import Comparison, LoggedStore, RuleStopper, StoppingRule
 from katib.core.space import SearchSpace
 from katib.core.trial import Key
 from suggestion_service.codec import foreign, trials
 from suggestion_service.codec.experiment import decode_component, decode_experiment
+from suggestion_service.curves import Curve, KeptCurves, Read
 from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.observations import DEFAULT_NAMESPACE, Observations
@@ -35,7 +36,7 @@ _STATUS = pb.TrialStatus
 _WARNED_LIMIT = 100  # addresses
 
 #: Trials and a metric -> what another DBManager has of them, by name. Raises UnavailableError.
-ReadElsewhere = Callable[[Sequence[str], str], Mapping[str, Sequence[Measurement]]]
+ReadElsewhere = Callable[[Sequence[str], str], Mapping[str, Curve]]
 
 
 def create_listed(spec: ExperimentSpec) -> RuleStopper:
@@ -62,6 +63,7 @@ class EarlyStoppingServicer:
         self._observations = Observations(store)
         self._namespace = namespace
         self._read_elsewhere = read_elsewhere or {}
+        self._kept = KeptCurves()
         self._warned: set[str] = set()
 
     def ValidateEarlyStoppingSettings(self, data: bytes, context: Any) -> pb.ValidateEarlyStoppingSettingsReply:
@@ -81,7 +83,7 @@ class EarlyStoppingServicer:
             if spec.stopper is None:
                 raise SpecError("experiment.spec.early_stopping: missing, expected an early-stopping rule")
             stopper = create_listed(spec)
-            reply.early_stopping_rules.extend(map(_encode_rule, stopper.rules(self._history(request, spec))))
+            reply.early_stopping_rules.extend(map(_encode_rule, stopper.rules(self._history(request, spec, context))))
         return reply
 
     def SetTrialStatus(self, data: bytes, context: Any) -> pb.SetTrialStatusReply:
@@ -94,29 +96,43 @@ class EarlyStoppingServicer:
             self._log.mark_early_stopped(namespace, trial, attempt)
         return pb.SetTrialStatusReply()
 
-    def _history(self, request: pb.GetEarlyStoppingRulesRequest, spec: ExperimentSpec) -> History:
+    def _history(self, request: pb.GetEarlyStoppingRulesRequest, spec: ExperimentSpec, context: Any) -> History:
         """The history that the request tells of, with the curves of the trials that succeeded."""
         if request.experiment.HasField("record"):
             return decoded(lambda: trials.decode_history(request.trials, spec.space, spec.objective))
-        succeeded: list[str] = []
+        succeeded: list[pb.Trial] = []
         for trial in request.trials:
             if trial.status.condition == _STATUS.SUCCEEDED:
                 if self._log.early_stopped(self._namespace, trial.name):
                     trial.status.condition = _STATUS.EARLYSTOPPED  # its end was seen before its mark
                 else:
-                    succeeded.append(trial.name)
-        curves = self._curves(request.db_manager_address, succeeded, spec.objective.metric)
+                    succeeded.append(trial)
+        reader = self._reader(request.db_manager_address, spec.objective.metric, context)
+        curves = self._kept.get({trial.name: _identity(trial, request, spec) for trial in succeeded}, reader)
         shown = pb.GetSuggestionsRequest(experiment=request.experiment, trials=request.trials)
         return decoded(lambda: foreign.decode_history(shown, spec.space, spec.objective, curves=curves))
 
-    def _curves(self, address: str, names: Sequence[str], metric: str) -> Mapping[str, Sequence[Measurement]]:
+    def _reader(self, address: str, metric: str, context: Any) -> Read:
+        """What reads curves for a request that names this DBManager."""
         elsewhere = self._read_elsewhere.get(address)
-        if elsewhere is not None:
-            return elsewhere(names, metric)
-        if address and address not in self._warned and len(self._warned) < _WARNED_LIMIT:
+        if elsewhere is None and address and address not in self._warned and len(self._warned) < _WARNED_LIMIT:
             self._warned.add(address)
             log.warning("asked to read metrics at %r, which --db-manager does not list; looking in the store", address)
-        return {name: self._observations.read(self._namespace, name, metric) for name in names}
+
+        def read(names: Sequence[str]) -> Mapping[str, Curve]:
+            if not context.is_active():
+                raise UnavailableError("the caller has given up")
+            if elsewhere is not None:
+                return elsewhere(names, metric)
+            return {name: self._observations.read(self._namespace, name, metric) for name in names}
+
+        return read
+
+
+def _identity(trial: pb.Trial, request: pb.GetEarlyStoppingRulesRequest, spec: ExperimentSpec) -> tuple[str, ...]:
+    """What tells a finished trial's curve from that of a later trial of the same name, and from one read elsewhere."""
+    status = trial.status
+    return request.db_manager_address, spec.objective.metric, trial.name, status.start_time, status.completion_time
 
 
 def _encode_rule(rule: StoppingRule) -> pb.EarlyStoppingRule:

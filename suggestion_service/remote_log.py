@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from threading import Lock
 
 from katib.core.errors import UnavailableError
 from katib.core.objective import Measurement
@@ -15,14 +13,13 @@ from suggestion_service.errors import status_as_errors
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.security import ClientSecurity
 
-_KEPT = 10_000  # trials whose measurements are kept
 _METHOD = "/api.v1.beta1.DBManager/GetObservationLog"
 
 
 class RemoteLog:
-    """One DBManager. Curves of trials that have ended never change, so each is read once and kept."""
+    """One DBManager of somebody else."""
 
-    def __init__(self, address: str, security: ClientSecurity, *, timeout: float = 30.0) -> None:
+    def __init__(self, address: str, security: ClientSecurity, *, timeout: float = 10.0) -> None:
         """timeout: seconds for all trials that are asked about at a time."""
         self._address = address
         self._timeout = timeout
@@ -31,31 +28,16 @@ class RemoteLog:
             request_serializer=lambda request: request.SerializeToString(),
             response_deserializer=pb.GetObservationLogReply.FromString,
         )
-        self._kept: OrderedDict[tuple[str, str], Sequence[Measurement]] = OrderedDict()
-        self._lock = Lock()
 
     def curves(self, names: Sequence[str], metric: str) -> Mapping[str, Sequence[Measurement]]:
-        """What the trials, which have ended, reported of ``metric``, by name. Raises UnavailableError."""
+        """What the trials reported of ``metric``, by name. Raises UnavailableError."""
         deadline = time.monotonic() + self._timeout
         return {name: self._curve(name, metric, deadline) for name in names}
 
     def _curve(self, name: str, metric: str, deadline: float) -> Sequence[Measurement]:
-        with self._lock:
-            if (name, metric) in self._kept:
-                self._kept.move_to_end((name, metric))
-                return self._kept[name, metric]
         left = deadline - time.monotonic()
         if left <= 0:
             raise UnavailableError(f"DBManager at {self._address}: no answer for all trials in {self._timeout:g} s")
         request = pb.GetObservationLogRequest(trial_name=name, metric_name=metric)
         with status_as_errors(self._address):
-            measurements = decode_log(self._read(request, timeout=left).observation_log)
-        if measurements:  # rows of one that has none may still come
-            self._keep((name, metric), measurements)
-        return measurements
-
-    def _keep(self, what: tuple[str, str], measurements: Sequence[Measurement]) -> None:
-        with self._lock:
-            self._kept[what] = measurements
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            return decode_log(self._read(request, timeout=left).observation_log)

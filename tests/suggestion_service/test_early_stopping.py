@@ -14,6 +14,7 @@ from katib.core.observation_log import Report
 from katib.core.ports import Comparison
 from katib.core.trial import TrialState
 from katib.storage import open_store
+from suggestion_service.curves import KeptCurves
 from suggestion_service.db_manager import DBManagerServicer
 from suggestion_service.early_stopping import EarlyStoppingServicer
 from suggestion_service.generated import api_pb2 as pb
@@ -223,18 +224,6 @@ class TestOtherDBManagers:
         assert ask(channel, experiment(), trials, address) == [("loss", 2.0, pb.GREATER, 4)]
         assert ask(channel, experiment(), trials, "") == []
 
-    def test_a_curve_is_read_once(self, channel_to, other):
-        elsewhere, address = other
-        names = [trial_.name for trial_ in trials_of(elsewhere, (1.0,), ())]
-        log = RemoteLog(address, ClientSecurity())
-        before = log.curves(names, "loss")
-        elsewhere.log.append(NAMESPACE, names[0], Report((Measurement("loss", 9.0, "9", 900.0),)))
-        elsewhere.log.append(NAMESPACE, names[1], Report((Measurement("loss", 8.0, "8", 900.0),)))
-
-        after = log.curves(names, "loss")
-        assert after[names[0]] == before[names[0]]
-        assert [m.value for m in after[names[1]]] == [8.0]
-
     @pytest.mark.parametrize("address", ["{}", "169.254.169.254:80", "unix:/run/secret.sock", "no-such-host.invalid:1"])
     def test_any_other_is_never_called(self, store, stopping, other, address, caplog):
         elsewhere, real = other
@@ -266,3 +255,45 @@ def test_a_trial_that_cannot_be_is_refused(stopping, name):
     reply = call(stopping, "EarlyStopping", "SetTrialStatus", pb.SetTrialStatusRequest(trial_name=name))
 
     assert reply[0] is Code.INVALID_ARGUMENT
+
+
+class TestKeptCurves:
+    """Curves of trials that have ended are read once."""
+
+    def test_a_question_reads_what_is_new(self):
+        asked = []
+
+        def read(names):
+            asked.append(list(names))
+            return {name: [Measurement("loss", 1.0, "1", 1.0)] if name != "empty" else [] for name in names}
+
+        kept = KeptCurves()
+        kept.get({"a": "a", "empty": "empty"}, read)
+        curves = kept.get({"a": "a", "empty": "empty", "b": "b"}, read)
+
+        assert asked == [["a", "empty"], ["empty", "b"]]
+        assert {name: len(curve) for name, curve in curves.items()} == {"a": 1, "empty": 0, "b": 1}
+
+    def test_the_oldest_go_first(self):
+        asked = []
+
+        def read(names):
+            asked.extend(names)
+            return {name: [Measurement("loss", 1.0, "1", 1.0)] * 4 for name in names}
+
+        kept = KeptCurves(max_rows=10)
+        for name in ("a", "b", "a", "c", "a", "b"):
+            kept.get({name: name}, read)
+
+        assert asked == ["a", "b", "c", "b"]
+
+    def test_a_later_trial_of_the_same_name_has_its_own(self, store, stopping):
+        first = trials_of(store, (1.0,), (1.0,), (1.0,))
+        assert ask(stopping, experiment(), first) == [("loss", 1.0, pb.GREATER, 4)]
+        for trial_ in first:
+            store.log.delete(NAMESPACE, trial_.name)
+        second = trials_of(store, (2.0,), (2.0,), (2.0,))
+        for trial_ in second:
+            trial_.status.start_time = trial_.status.start_time.replace("2024", "2025")
+
+        assert ask(stopping, experiment(), second) == [("loss", 2.0, pb.GREATER, 4)]
