@@ -13,6 +13,7 @@ from katib.cli.workshop import find_trial, namespace_option, open_workshop, outp
 from katib.core.experiment import Experiment
 from katib.core.trial import Trial
 
+SHOWN = 40  # characters of a value in the table; json and yaml have all
 Facts = dict[str, Any]
 
 
@@ -83,7 +84,8 @@ def _row(field: str, first: Any, second: Any) -> tuple[str, ...]:
 def _text(field: str, value: Any) -> str:
     if field == "seconds":
         return number(value)
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def _change(first: Any, second: Any) -> Iterator[str]:
