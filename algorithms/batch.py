@@ -5,7 +5,7 @@ A batch counts as pending at once, so a batch of n is the same as n calls of one
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from katib.core.history import History
 from katib.core.trial import Parameters, Proposal, Suggestion
@@ -38,3 +38,12 @@ class Batch:
     def proposal(self, *, exhausted: bool = False, releases: frozenset[int] = frozenset()) -> Proposal:
         """The batch as an answer."""
         return Proposal(tuple(self.suggestions), exhausted, releases)
+
+
+def filled(history: History, count: int, add_next: Callable[[Batch], bool]) -> Proposal:
+    """A batch of ``count`` suggestions, each added by ``add_next``; exhausted once that finds none."""
+    batch = Batch(history)
+    for _ in range(count):
+        if not add_next(batch):
+            return batch.proposal(exhausted=True)
+    return batch.proposal()

@@ -31,7 +31,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.features import SPACE_FEATURES, Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of, uniforms
@@ -125,13 +125,13 @@ class BayesianOptimization:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        batch = Batch(history)
-        for _ in range(count):
-            parameters = self._next(batch)
-            if parameters is None:
-                return batch.proposal(exhausted=True)
+        return filled(history, count, self._add_next)
+
+    def _add_next(self, batch: Batch) -> bool:
+        parameters = self._next(batch)
+        if parameters is not None:
             batch.add(parameters)
-        return batch.proposal()
+        return parameters is not None
 
     def _next(self, batch: Batch) -> dict[str, Value] | None:
         number, space = batch.number, batch.history.space

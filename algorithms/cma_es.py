@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.cma_replay import DRAW, GENERATION, Begin, Replay, Restarts
 from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
@@ -86,11 +86,7 @@ class CMAES:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        batch, replay = Batch(history), self._replayed(history)
-        for _ in range(count):
-            if not self._add_next(batch, replay):
-                return batch.proposal(exhausted=True)
-        return batch.proposal()
+        return filled(history, count, partial(self._add_next, self._replayed(history)))
 
     def _replayed(self, history: History) -> Replay:
         """The state after all that finished. That of the history seen last is carried on: finished trials stay."""
@@ -100,7 +96,7 @@ class CMAES:
         self._replay.catch_up(history)
         return self._replay
 
-    def _add_next(self, batch: Batch, replay: Replay) -> bool:
+    def _add_next(self, replay: Replay, batch: Batch) -> bool:
         number, space = batch.number, batch.history.space
         rng = partial(generator, self._seed, number)
         if replay.over:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, permuted, seed_of
@@ -61,14 +62,10 @@ class Grid:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """The next ``count`` combinations, or fewer and ``exhausted`` if no more exist."""
-        batch = Batch(history)
         grid = self._grid if history.space is self._grid.space else Combinations(history.space)
-        for _ in range(count):
-            if not self._add_next(batch, grid):
-                return batch.proposal(exhausted=True)
-        return batch.proposal()
+        return filled(history, count, partial(self._add_next, grid))
 
-    def _add_next(self, batch: Batch, grid: Combinations) -> bool:
+    def _add_next(self, grid: Combinations, batch: Batch) -> bool:
         """Go on from the place reached, and past the end once more from the start, to a point that is not taken."""
         first, place, space = next_place(batch, LEAD), 0, batch.history.space
         for step in range(min(grid.count, _MOST_STEPS) if space.constraints else grid.count):

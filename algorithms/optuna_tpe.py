@@ -24,7 +24,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from algorithms.batch import Batch
-from algorithms.tpe import TPESettings
+from algorithms.tpe import Former, TPESettings
 from katib.core.history import History, View
 from katib.core.space import Choice, Condition, Distribution, Ordinal, Parameter, SearchSpace
 from katib.core.trial import Value
@@ -71,11 +71,11 @@ class OptunaTPE:
         self._finished: list[FrozenTrial] = []
         self._rows = 0
 
-    def draws(self, batch: Batch, seed: int) -> Iterator[dict[str, Value]]:
+    def draws(self, batch: Batch, seed: int, former: Former | None) -> Iterator[dict[str, Value]]:
         """Points without end; each one that the caller does not take counts as bad for those after it."""
         history, space = batch.history, batch.history.space
         self._keep_up_with(history)
-        trials = [*self._finished, *self._pending(batch)]
+        trials = [*self._former(former), *self._finished, *self._pending(batch)]
         study = Study("history", _Trials(trials, objectives=history.view().Y.shape[1]))
         sampler = self._sampler(seed)
         for number in itertools.count(history.next_number + len(trials)):
@@ -107,6 +107,14 @@ class OptunaTPE:
         else:
             trial.state, trial.values = TrialState.COMPLETE, losses
         return trial
+
+    def _former(self, former: Former | None) -> Iterator[FrozenTrial]:
+        """Trials of before, numbered so that they are the oldest."""
+        points, losses = former or ((), ())
+        for number, (point, loss) in enumerate(zip(points, losses, strict=True)):
+            trial = _trial(number - len(losses), point, self._axes)
+            trial.state, trial.values = TrialState.COMPLETE, [float(loss)]
+            yield trial
 
     def _pending(self, batch: Batch) -> Iterator[FrozenTrial]:
         history = batch.history

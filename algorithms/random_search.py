@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.features import Feature
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
@@ -40,12 +40,11 @@ class RandomSearch:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        batch = Batch(history)
-        for _ in range(count):
-            coordinates = uniforms(self._seed, batch.number, len(history.space))
-            rng = partial(generator, self._seed, batch.number)
-            parameters = first_unseen(history.space, coordinates, rng, batch.taken)
-            if parameters is None:
-                return batch.proposal(exhausted=True)
+        return filled(history, count, self._add_next)
+
+    def _add_next(self, batch: Batch) -> bool:
+        space, rng = batch.history.space, partial(generator, self._seed, batch.number)
+        parameters = first_unseen(space, uniforms(self._seed, batch.number, len(space)), rng, batch.taken)
+        if parameters is not None:
             batch.add(parameters)
-        return batch.proposal()
+        return parameters is not None

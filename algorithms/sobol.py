@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, seed_of
@@ -62,11 +62,7 @@ class Sobol:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """The next ``count`` points, or fewer and ``exhausted`` if no more exist."""
-        batch = Batch(history)
-        for _ in range(count):
-            if not self._add_next(batch):
-                return batch.proposal(exhausted=True)
-        return batch.proposal()
+        return filled(history, count, self._add_next)
 
     def _add_next(self, batch: Batch) -> bool:
         space, first = batch.history.space, next_place(batch, LEAD)

@@ -15,6 +15,8 @@ for all that are active together (Falkner et al. 2018, "BOHB", section 3.2).
 * Several objectives are split by the ranks of non-domination, then by hypervolume (Ozaki et al. 2020, "MOTPE").
 * No point is suggested twice: what was tried is taken as bad once more and the model asked again, up to eight times;
   then an untried point is drawn at random. The search is exhausted when a finite space is used up.
+* Trials of former experiments (``spec.warmStart``) whose relevance the experiment's own trials confirm are learned from
+  beside these, and spare the start-up trials that are left; each trial of its own takes the place of one of them.
 * ``gamma`` and ``n_EI_candidates`` are hyperopt's settings, which Katib's ``tpe`` has. Without ``gamma``, Optuna's rule
   decides how many trials are good: one in ten, 25 at most.
 
@@ -30,8 +32,9 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from algorithms.batch import Batch
+from algorithms.batch import Batch, filled
 from algorithms.features import Feature
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of
@@ -44,6 +47,7 @@ from katib.core.history import History
 from katib.core.naming import load
 from katib.core.trial import Proposal, Value
 
+_MOST_FORMER = 40  # trials of former experiments that are learned from at most
 _TRIES = 8  # times that the model is asked for a point that was not tried
 
 
@@ -66,11 +70,17 @@ class TPESettings(Settings):
         return self.n_EI_candidates or self.n_ei_candidates
 
 
+Former = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
 class Model(Protocol):
     """Densities over the finished trials of a history."""
 
-    def draws(self, batch: Batch, seed: int) -> Iterator[dict[str, Value]]:
-        """Points without end, best first as far as the model knows; each one that is passed over counts as bad."""
+    def draws(self, batch: Batch, seed: int, former: Former | None) -> Iterator[dict[str, Value]]:
+        """Points without end, best first as far as the model knows; each one that is passed over counts as bad.
+
+        former: points (p, d) and losses (p,) of former experiments, learned from like trials.
+        """
         ...
 
 
@@ -95,22 +105,26 @@ class TPE:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        batch = Batch(history)
-        for _ in range(count):
-            parameters = self._next(batch)
-            if parameters is None:
-                return batch.proposal(exhausted=True)
+        return filled(history, count, self._add_next)
+
+    def _add_next(self, batch: Batch) -> bool:
+        parameters = self._next(batch)
+        if parameters is not None:
             batch.add(parameters)
-        return batch.proposal()
+        return parameters is not None
 
     def _next(self, batch: Batch) -> dict[str, Value] | None:
         number, space = batch.number, batch.history.space
         view = batch.history.view()
         known = np.count_nonzero(view.in_space & ~view.failed)
-        if known < max(self._settings.n_startup_trials, 1) or space.cardinality == 1:
+        former = None
+        if view.Y.shape[1] == 1:
+            former = batch.history.prior.evidence(batch.history, _MOST_FORMER - len(batch.history.finished))
+        enough = known >= max(self._settings.n_startup_trials, 1) or (known and former is not None)
+        if not enough or space.cardinality == 1:
             point = self._initial_point(self._seed, number, len(space))
             return first_unseen(space, point, partial(generator, self._seed, number), batch.taken)
-        for parameters in islice(self._model.draws(batch, integer_seed(self._seed, number)), _TRIES):
+        for parameters in islice(self._model.draws(batch, integer_seed(self._seed, number), former), _TRIES):
             if not batch.taken(parameters):
                 return parameters
         return next(unseen_points(space, generator(self._seed, number), batch.taken), None)

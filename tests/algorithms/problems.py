@@ -51,6 +51,16 @@ KINDS_OF_SPACES = {
     "conditions": TREE,
 }
 
+ODD_VALUES = {  # of six trials or fewer; NaN is a failed one
+    "constant": [1.0] * 6,
+    "huge": [1e300, -1e300, 5.0, 1e300, 2.0, 0.0],
+    "tiny": [1e-300, 2e-300, 3e-300, 4e-300, 5e-300, 6e-300],
+    "one value": [3.0],
+    "one value among failures": [math.nan, math.nan, 7.0, math.nan, math.nan, math.nan],
+    "no value": [math.nan] * 6,
+    "nothing finished": [],
+}
+
 
 def valley(p: Parameters) -> float:
     """Best at x = 1e-3, y = 0.5 of PLANE."""

@@ -16,6 +16,7 @@ from katib.core.experiment import Component, ExperimentSpec
 from katib.core.objective import Objective
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, Parameters, Suggestion, TrialState
+from tests.algorithms.problems import ODD_VALUES, PLANE, valley
 from tests.contracts.simulation import Function, Simulation
 
 pytest.importorskip("skopt")
@@ -23,7 +24,6 @@ pytest.importorskip("skopt")
 from algorithms.skopt_surrogate import SkoptSurrogate
 
 MIXED = SearchSpace((Real("x", -5.0, 0.0), Integer("n", 1, 64, Distribution.LOG_UNIFORM), Choice("c", ("a", "b", "c"))))
-PLANE = SearchSpace((Real("x", 1e-4, 1.0, Distribution.LOG_UNIFORM), Real("y", -1.0, 1.0)))
 
 
 def simulate(
@@ -39,10 +39,6 @@ def simulate(
 
 def mixed(p: Parameters) -> float:
     return (float(p["x"]) + 2) ** 2 + abs(float(p["n"]) - 20) / 20 + (p["c"] != "b")
-
-
-def valley(p: Parameters) -> float:
-    return (math.log10(float(p["x"])) + 3) ** 2 + 4 * (float(p["y"]) - 0.5) ** 2
 
 
 @pytest.mark.parametrize("estimator", ["GP", "RF", "ET", "GBRT"])
@@ -83,18 +79,7 @@ def test_random_state_goes_before_the_experiments_seed() -> None:
     assert first({}, 3) != first({}, 4)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        pytest.param([1.0] * 6, id="constant"),
-        pytest.param([1e300, -1e300, 5.0, 1e300, 2.0, 0.0], id="huge"),
-        pytest.param([1e-300, 2e-300, 3e-300, 4e-300, 5e-300, 6e-300], id="tiny"),
-        pytest.param([3.0], id="one value"),
-        pytest.param([math.nan, math.nan, 7.0, math.nan, math.nan, math.nan], id="one value among failures"),
-        pytest.param([math.nan] * 6, id="no value"),
-        pytest.param([], id="nothing finished"),
-    ],
-)
+@pytest.mark.parametrize("values", ODD_VALUES.values(), ids=ODD_VALUES)
 @pytest.mark.parametrize("acquisition", ["EI", "EIps"])
 def test_odd_data(values: list[float], acquisition: str) -> None:
     simulation = simulate(MIXED, mixed, {"n_initial_points": "0", "acq_func": acquisition})

@@ -14,7 +14,18 @@ from katib.core.constraints import Constraint
 from katib.core.objective import Direction, Objective, Target
 from katib.core.space import SearchSpace
 from katib.core.trial import Suggestion, TrialState
-from tests.algorithms.problems import KINDS_OF_SPACES, MIXED, PLANE, PROBLEMS, SQUARE, anywhere, mixed, simulate, valley
+from tests.algorithms.problems import (
+    KINDS_OF_SPACES,
+    MIXED,
+    ODD_VALUES,
+    PLANE,
+    PROBLEMS,
+    SQUARE,
+    anywhere,
+    mixed,
+    simulate,
+    valley,
+)
 
 # Settings with which an algorithm begins to learn after the given number of trials.
 STARTS = {
@@ -26,18 +37,7 @@ LEARNERS = sorted(STARTS)
 
 
 @pytest.mark.parametrize("algorithm", LEARNERS)
-@pytest.mark.parametrize(
-    "values",
-    [
-        pytest.param([1.0] * 6, id="constant"),
-        pytest.param([1e300, -1e300, 5.0, 1e300, 2.0, 0.0], id="huge"),
-        pytest.param([1e-300, 2e-300, 3e-300, 4e-300, 5e-300, 6e-300], id="tiny"),
-        pytest.param([3.0], id="one value"),
-        pytest.param([math.nan, math.nan, 7.0, math.nan, math.nan, math.nan], id="one value among failures"),
-        pytest.param([math.nan] * 6, id="no value"),
-        pytest.param([], id="nothing finished"),
-    ],
-)
+@pytest.mark.parametrize("values", ODD_VALUES.values(), ids=ODD_VALUES)
 def test_odd_data(algorithm: str, values: list[float]) -> None:
     simulation = simulate(algorithm, MIXED, mixed, {**STARTS[algorithm]})
     starts = [Suggestion({"x": -i / 7, "z": i / 20, "n": i + 1, "c": "abc"[i % 3], "o": 2}) for i in range(len(values))]

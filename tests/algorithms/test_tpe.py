@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from algorithms import create_algorithm
 from algorithms.optuna_tpe import _good
 from katib.core.errors import SpecError
+from katib.core.history import History
 from katib.core.space import Real, SearchSpace
-from katib.core.trial import Proposal, TrialState
+from katib.core.trial import Key, Proposal, TrialState
+from katib.core.warm_start import FormerTrial, Source
 from tests.algorithms.problems import PLANE, SQUARE, TREE, simulate, tree, valley
 from tests.contracts.simulation import Simulation
 
@@ -162,3 +165,24 @@ def test_trials_outside_a_narrower_space_are_left_out(algorithm: str) -> None:
         simulation.history.record(trial)
     suggestions = create_algorithm(simulation.spec).suggest(simulation.history, 4).suggestions
     assert all(narrow.contains(s.parameters) for s in suggestions)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("sign", "learned"), [pytest.param(1, True, id="alike"), pytest.param(-1, False, id="opposite")]
+)
+def test_former_experiments_are_learned_from_where_own_trials_confirm_them(
+    algorithm: str, sign: int, learned: bool
+) -> None:
+    old = simulate("random")
+    old.run(create_algorithm(old.spec), 60)
+    former = [FormerTrial(t.name, t.parameters, (sign * valley(t.parameters),)) for t in old.history.finished]
+    simulation, plain = simulate(algorithm, seed=3), simulate(algorithm, seed=3)
+    source = Source(Key("d", "old"), tuple(former), 60)
+    simulation.history = History(PLANE, simulation.spec.objective, sources=(source,))
+    for each in (simulation, plain):
+        each.run(create_algorithm(each.spec), 9)
+    tried, start = ([s.history.trials[number].parameters for number in range(9)] for s in (simulation, plain))
+    assert (tried != start) is learned
+    if learned:
+        assert statistics.median(map(valley, tried[6:])) < statistics.median(map(valley, start[6:]))
