@@ -23,6 +23,7 @@ from suggestion_service.early_stopping import EarlyStoppingServicer
 from suggestion_service.protection import credentials_of, interceptors_of
 from suggestion_service.security import ServerSecurity
 from suggestion_service.suggestions import Create, SuggestionServicer, create_listed
+from suggestion_service.trial_volume import TrialVolume
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -50,11 +51,12 @@ class Service(NamedTuple):
         return f"api.v1.beta1.{self.name}"
 
 
-def suggestion(create: Create = create_listed) -> Service:
-    """The Suggestion service. create: builds an algorithm, raises SpecError where that cannot be."""
+def suggestion(create: Create = create_listed, volume: TrialVolume | None = None) -> Service:
+    """The Suggestion service. create: builds an algorithm, raises SpecError where that cannot be. volume: where trials
+    of Katib controllers have their checkpoints."""
     methods = ("GetSuggestions", "ValidateAlgorithmSettings")
     health_names = ("manager.v1beta1.Suggestion", "api.v1.beta1.Suggestion", "")
-    return Service("Suggestion", SuggestionServicer(create), methods, health_names)
+    return Service("Suggestion", SuggestionServicer(create, volume), methods, health_names)
 
 
 def early_stopping(servicer: EarlyStoppingServicer) -> Service:

@@ -6,6 +6,7 @@ kept between calls (algorithm objects, the history that was sent last) saves wor
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,7 +17,9 @@ import grpc
 from algorithms import ALGORITHMS, create_algorithm
 from katib.core.errors import SpecError, UnknownNameError
 from katib.core.experiment import ExperimentSpec
+from katib.core.history import History
 from katib.core.ports import Algorithm
+from katib.core.trial import Proposal
 from suggestion_service.codec import foreign
 from suggestion_service.codec.experiment import decode_experiment
 from suggestion_service.codec.proposals import encode_proposal, for_katib
@@ -24,10 +27,13 @@ from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.mirror import Mirror
 from suggestion_service.requests import decoded, parse
+from suggestion_service.trial_volume import TrialVolume
 
 MAX_COUNT = 100_000  # suggestions in one call: a mistaken number must not fill the memory
 
 _KEPT = 32  # experiments whose algorithm and history are kept; about 20 MB each at 10,000 trials
+
+_log = logging.getLogger(__name__)
 
 Create = Callable[[ExperimentSpec], Algorithm]
 
@@ -55,9 +61,11 @@ class SuggestionServicer:
     """Answers the calls of ``api.v1.beta1.Suggestion``. Requests come as bytes, so that a malformed one is answered
     like any other bad argument."""
 
-    def __init__(self, create: Create = create_listed) -> None:
-        """``create`` builds an algorithm and raises SpecError where that cannot be."""
+    def __init__(self, create: Create = create_listed, volume: TrialVolume | None = None) -> None:
+        """``create`` builds an algorithm and raises SpecError where that cannot be. ``volume``: where trials of Katib
+        controllers have their checkpoints; without it they are not handed down."""
         self._create = create
+        self._volume = volume
         self._built = lru_cache(maxsize=_KEPT)(self._build)
 
     def ValidateAlgorithmSettings(self, data: bytes, context: Any) -> pb.ValidateAlgorithmSettingsReply:
@@ -65,7 +73,9 @@ class SuggestionServicer:
         with errors_as_status(context, refusal=grpc.StatusCode.INVALID_ARGUMENT):
             experiment = parse(pb.ValidateAlgorithmSettingsRequest, data).experiment
             foreign.take_memory(experiment)
-            self._built(experiment.SerializeToString(deterministic=True))
+            built = self._built(experiment.SerializeToString(deterministic=True))
+            if built.spec.checkpoint_path and self._volume is None and not experiment.HasField("record"):
+                _log.warning("%s: no checkpoint is handed down without --trial-volume", experiment.name)
         return pb.ValidateAlgorithmSettingsReply()
 
     def GetSuggestions(self, data: bytes, context: Any) -> pb.GetSuggestionsReply:
@@ -97,9 +107,18 @@ class SuggestionServicer:
             proposal = built.algorithm.suggest(history, request.current_request_number)
         if built.spec.budget.max_trials is not None:  # without a maximum, repeats would be tried for ever
             proposal = foreign.fill(proposal, history, request.current_request_number)
+        if built.spec.checkpoint_path and self._volume is not None:
+            self._hand_down(self._volume, built.spec.key.name, history, proposal)
         reply = encode_proposal(proposal, built.spec)
         for_katib(reply, built.spec, first, foreign.remember(memory, first, proposal.suggestions))
         return reply
+
+    def _hand_down(self, volume: TrialVolume, experiment: str, history: History, proposal: Proposal) -> None:
+        """Give the trials to be named their parents' checkpoints."""
+        for number, suggestion in enumerate(proposal.suggestions, history.next_number):
+            if suggestion.parent is not None:
+                parent = history.trials[suggestion.parent].name
+                volume.hand_down(experiment, parent, foreign.trial_name(experiment, number))
 
     def _build(self, experiment: bytes) -> _Built:
         spec = decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))

@@ -16,6 +16,7 @@ from suggestion_service.remote_log import RemoteLog
 from suggestion_service.security import ClientSecurity, ServerSecurity
 from suggestion_service.server import Listener, Service, early_stopping, run, suggestion
 from suggestion_service.server import db_manager as db_manager_service
+from suggestion_service.trial_volume import TrialVolume
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path)
@@ -63,10 +64,17 @@ def _security(options: dict[str, Any]) -> ServerSecurity:
 
 @click.command(short_help="Serve algorithms over gRPC, as Katib's images do")
 @click.option("--port", type=_PORT, default=6789, show_default=True, help="0 picks a free one")
+@click.option(
+    "--trial-volume",
+    type=_FILE,
+    metavar="DIR",
+    help="Where the volume of a Katib suggestion is mounted, on which trials of pbt hand their checkpoints down",
+)
 @_security_options
-def suggestion_service(port: int, host: str, **options: Any) -> int:
+def suggestion_service(port: int, host: str, trial_volume: Path | None, **options: Any) -> int:
     """Serve every algorithm over Katib's api.v1.beta1 Suggestion protocol until interrupted."""
-    run([Listener("suggestion service", host, port, (suggestion(),))], _security(options))
+    served = suggestion(volume=TrialVolume(trial_volume) if trial_volume else None)
+    run([Listener("suggestion service", host, port, (served,))], _security(options))
     return OK
 
 

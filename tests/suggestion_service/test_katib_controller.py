@@ -11,6 +11,7 @@ from algorithms.population_based_training import GENERATION, MEMBER, PARENT
 from suggestion_service.codec.experiment import decode_experiment
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.suggestions import create_listed
+from suggestion_service.trial_volume import TrialVolume
 from tests.contracts.simulation import Simulation
 from tests.suggestion_service.katib_messages import SPACE, Condition, experiment_of
 
@@ -90,10 +91,10 @@ def controller(service, channel):
     """KatibControllers; each call goes to another replica, none of which has seen what the others did."""
     replicas = []
 
-    def start(experiment, seed=1, **options):
+    def start(experiment, seed=1, volume=None, **options):
         for _ in range(2):
             replicas.append(
-                channel(service()).unary_unary(
+                channel(service(volume=volume and TrialVolume(volume))).unary_unary(
                     "/api.v1.beta1.Suggestion/GetSuggestions",
                     request_serializer=lambda request: request.SerializeToString(),
                     response_deserializer=pb.GetSuggestionsReply.FromString,
@@ -187,6 +188,33 @@ def test_a_population_trains_under_a_katib_controller(controller, fates, seed):
         latest[member] = name
     assert exploits > 8
     assert set(latest) == {str(member) for member in range(6)}
+
+
+def test_checkpoints_are_handed_down_on_the_volume(controller, tmp_path):
+    """Each trial adds its name to the line that it finds in its folder."""
+    settings = {"n_population": "6", "truncation_threshold": "0.3", "suggestion_trial_dir": "/opt/checkpoints"}
+    katib = controller(experiment_of("pbt", maximum=60, **settings), 7, volume=tmp_path, fates=FAILING)
+    trained, finish = {}, katib.finish
+
+    def train_and_finish(trial):
+        file = tmp_path / "katib-exp" / trial.name / "line"
+        trained[trial.name] = [*(file.read_text().split() if file.exists() else ()), trial.name]
+        file.parent.mkdir(parents=True, exist_ok=True)  # as the kubelet does
+        file.write_text(" ".join(trained[trial.name]))
+        finish(trial)
+
+    katib.finish = train_and_finish
+    while len(katib.trials) < 40:
+        assert katib.reconcile(3)
+
+    for name, line in trained.items():
+        assert line == lineage(katib, name)
+    assert max(map(len, trained.values())) > 4
+
+
+def lineage(katib, name):
+    parent = katib.labels[name].get(PARENT)
+    return [*(lineage(katib, parent) if parent else ()), name]
 
 
 def has_value(trial):
