@@ -26,7 +26,7 @@ test: $(VENV)/.ready-dev  ## the tests that need pip alone
 	$(BIN)/python -m pytest -n 2 -m "not slow and not servers"
 
 test-all: $(VENV)/.ready-dev  ## also the slow ones
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not servers"
 
 test-servers: $(VENV)/.ready-dev  ## the tests that need database servers; installs those with apt, as root or by sudo
 	.ci/install-servers
