@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from trial_runners.local.collecting import free_port
 
 # The trial that is scraped changes its value twice a second.
 OFTEN = "import os; os.environ['KATIB_SCRAPE_SECONDS'] = '0.1'"
+
+Engine = Callable[[Path], subprocess.Popen[str]]
 
 MARKS = {"TensorFlowEvent": pytest.mark.requires("tensorboardX")}
 
@@ -49,6 +52,21 @@ def workshop(home: Path) -> Iterator[Workshop]:
     workshop.close()
 
 
+@pytest.fixture
+def engine(home: Path) -> Iterator[Engine]:
+    """Starts ``katib run``, and sees to it that it does not outlive the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(file: Path) -> subprocess.Popen[str]:
+        started.append(katib(home, "run", str(file), prelude=OFTEN))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
 def texts(workshop: Workshop) -> list[str]:
     """What is stored of the trial so far; nothing before the experiment is."""
     with suppress(NotFoundError):
@@ -66,11 +84,11 @@ def check(workshop: Workshop, case: Case) -> None:
 
 
 @every_kind()
-def test_values_come_while_the_trial_runs(tmp_path: Path, home: Path, workshop: Workshop, case: Case) -> None:
+def test_values_come_while_the_trial_runs(tmp_path: Path, engine: Engine, workshop: Workshop, case: Case) -> None:
     """The gate opens only once the first half is stored."""
     gate, file = tmp_path / "gate", tmp_path / "e.yaml"
     file.write_text(json.dumps(document(case, str(gate))))
-    process = katib(home, "run", str(file), prelude=OFTEN)
+    process = engine(file)
     until(lambda: texts(workshop) == list(case.texts[:3]))
     gate.touch()
     output, _ = process.communicate(timeout=120)
@@ -80,19 +98,19 @@ def test_values_come_while_the_trial_runs(tmp_path: Path, home: Path, workshop: 
 
 @every_kind(slow=("File-TEXT", "File-filter"))
 def test_nothing_is_lost_and_nothing_twice_when_the_engine_is_killed(
-    tmp_path: Path, home: Path, workshop: Workshop, case: Case
+    tmp_path: Path, home: Path, engine: Engine, workshop: Workshop, case: Case
 ) -> None:
     """The second half is reported while no engine lives."""
     gate, file = tmp_path / "gate", tmp_path / "e.yaml"
     file.write_text(json.dumps(document(case, str(gate))))
-    first = katib(home, "run", str(file), prelude=OFTEN)
+    first = engine(file)
     until(lambda: texts(workshop))
     first.kill()
     first.communicate()
     gate.touch()
     (journal,) = home.rglob("attempt.jsonl")
     until(lambda: '"exit"' in journal.read_text())
-    second = katib(home, "run", str(file), prelude=OFTEN)
+    second = engine(file)
     output, _ = second.communicate(timeout=120)
     assert second.returncode == 0, output
     check(workshop, case)
