@@ -63,7 +63,7 @@ class CMAESSettings(Settings):
 
 
 class CMAES:
-    """Draws from a distribution that learns from generation to generation; exhausted when a space is used up."""
+    """CMA-ES: draws from a distribution that moves and takes shape from generation to generation; for long searches."""
 
     settings_class = CMAESSettings
     supports = frozenset({Feature.CONDITIONS, Feature.CONSTRAINTS, Feature.OUTCOME_CONSTRAINTS, Feature.REPEATS})

@@ -41,7 +41,7 @@ class GridSettings(Settings):
 
 
 class Grid:
-    """Walks through the combinations in an order of the seed's choice."""
+    """Every combination of steps and lists once, in an order of the seed's choice."""
 
     settings_class = GridSettings
     supports = frozenset(Feature)

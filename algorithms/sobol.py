@@ -46,7 +46,7 @@ class SobolSettings(Settings):
 
 
 class Sobol:
-    """Walks along the sequence; exhausted when a finite space is used up."""
+    """Points of a scrambled Sobol sequence, which covers the space more evenly than chance."""
 
     settings_class = SobolSettings
     supports = frozenset(Feature)

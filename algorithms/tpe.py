@@ -85,7 +85,7 @@ class Model(Protocol):
 
 
 class TPE:
-    """Each parameter by itself; exhausted when a finite space is used up."""
+    """Tree-structured Parzen estimator, each parameter by itself; learns from good, bad, pending and failed trials."""
 
     settings_class = TPESettings
     supports = frozenset(Feature)
@@ -131,6 +131,6 @@ class TPE:
 
 
 class MultivariateTPE(TPE):
-    """Parameters that are active together are modelled together."""
+    """Tree-structured Parzen estimator over the parameters together."""
 
     joint = True
