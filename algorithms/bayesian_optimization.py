@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from algorithms.batch import Batch, filled
 from algorithms.features import SPACE_FEATURES, Feature
+from algorithms.former_trials import FormerTrials, confirmed_trials
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
@@ -46,12 +47,8 @@ from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Proposal, Trial, Value
 
 _PORTFOLIO = ("EI", "LCB", "PI")  # what gp_hedge chooses from
-_MOST_FORMER = 40  # trials of former experiments that are fitted at most
 _MOST_TRIALS = 100  # trials that are fitted at most; a fit costs their number cubed
 _POOL = 512  # points that are compared one by one: all of a small space, or some where the first choice was tried
-
-
-Former = tuple[NDArray[np.float64], NDArray[np.float64]]  # points (p, d), losses (p,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +133,7 @@ class BayesianOptimization:
     def _next(self, batch: Batch) -> dict[str, Value] | None:
         number, space = batch.number, batch.history.space
         rng = partial(generator, self._seed, number)
-        former = _evidence(batch.history)
+        former = confirmed_trials(batch.history)
         if number < self._settings.n_initial_points and len(space) and former is None:
             return first_unseen(space, self._initial_point(self._seed, number, len(space)), rng, batch.taken)
         observed = _observed(batch, former)
@@ -157,12 +154,7 @@ class BayesianOptimization:
         return pool[surrogate.best_of(_without_gaps(np.array([space.to_unit(p) for p in pool])))]
 
 
-def _evidence(history: History) -> Former | None:
-    """Points and losses of former experiments that may be learned from, fewer with each trial of its own."""
-    return history.prior.evidence(history, _MOST_FORMER - len(history.finished))
-
-
-def _observed(batch: Batch, former: Former | None = None) -> Observed | None:
+def _observed(batch: Batch, former: FormerTrials | None = None) -> Observed | None:
     """Former experiments' trials, finished ones in order of seq, then pending ones; None if there is no value to learn
     from."""
     history = batch.history
@@ -173,7 +165,7 @@ def _observed(batch: Batch, former: Former | None = None) -> Observed | None:
     if not known.any():
         return None
     if former is not None:
-        losses, known = np.concatenate([former[1], losses]), np.concatenate([np.isfinite(former[1]), known])
+        losses, known = np.concatenate([former.losses, losses]), np.concatenate([np.isfinite(former.losses), known])
     scale = float(np.abs(losses[known]).max()) or 1.0
     losses = losses / scale  # first, so that the deviation of huge values does not overflow
     best, worst = float(losses[known].min()), float(losses[known].max())

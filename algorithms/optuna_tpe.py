@@ -24,7 +24,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from algorithms.batch import Batch
-from algorithms.tpe import Former, TPESettings
+from algorithms.former_trials import FormerTrials
+from algorithms.tpe import TPESettings
 from katib.core.history import History, View
 from katib.core.space import Choice, Condition, Distribution, Ordinal, Parameter, SearchSpace
 from katib.core.trial import Value
@@ -71,7 +72,7 @@ class OptunaTPE:
         self._finished: list[FrozenTrial] = []
         self._rows = 0
 
-    def draws(self, batch: Batch, seed: int, former: Former | None) -> Iterator[dict[str, Value]]:
+    def draws(self, batch: Batch, seed: int, former: FormerTrials | None) -> Iterator[dict[str, Value]]:
         """Points without end; each one that the caller does not take counts as bad for those after it."""
         history, space = batch.history, batch.history.space
         self._keep_up_with(history)
@@ -108,7 +109,7 @@ class OptunaTPE:
             trial.state, trial.values = TrialState.COMPLETE, losses
         return trial
 
-    def _former(self, former: Former | None) -> Iterator[FrozenTrial]:
+    def _former(self, former: FormerTrials | None) -> Iterator[FrozenTrial]:
         """Trials of before, numbered so that they are the oldest."""
         points, losses = former or ((), ())
         for number, (point, loss) in enumerate(zip(points, losses, strict=True)):

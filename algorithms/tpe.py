@@ -32,10 +32,10 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from algorithms.batch import Batch, filled
 from algorithms.features import Feature
+from algorithms.former_trials import FormerTrials, confirmed_trials
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import generator, integer_seed, seed_of
 from algorithms.settings import Settings, parse, setting
@@ -47,7 +47,6 @@ from katib.core.history import History
 from katib.core.naming import load
 from katib.core.trial import Proposal, Value
 
-_MOST_FORMER = 40  # trials of former experiments that are learned from at most
 _TRIES = 8  # times that the model is asked for a point that was not tried
 
 
@@ -70,13 +69,10 @@ class TPESettings(Settings):
         return self.n_EI_candidates or self.n_ei_candidates
 
 
-Former = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
 class Model(Protocol):
     """Densities over the finished trials of a history."""
 
-    def draws(self, batch: Batch, seed: int, former: Former | None) -> Iterator[dict[str, Value]]:
+    def draws(self, batch: Batch, seed: int, former: FormerTrials | None) -> Iterator[dict[str, Value]]:
         """Points without end, best first as far as the model knows; each one that is passed over counts as bad.
 
         former: points (p, d) and losses (p,) of former experiments, learned from like trials.
@@ -117,9 +113,8 @@ class TPE:
         number, space = batch.number, batch.history.space
         view = batch.history.view()
         known = np.count_nonzero(view.in_space & ~view.failed)
-        former = None
-        if view.Y.shape[1] == 1:
-            former = batch.history.prior.evidence(batch.history, _MOST_FORMER - len(batch.history.finished))
+        plain = view.Y.shape[1] == 1 and not view.violations.shape[1]
+        former = confirmed_trials(batch.history) if plain else None
         enough = known >= max(self._settings.n_startup_trials, 1) or (known and former is not None)
         if not enough or space.cardinality == 1:
             point = self._initial_point(self._seed, number, len(space))

@@ -1,4 +1,4 @@
-"""What former experiments are worth: ``python -m benchmarks.warm_start [--seeds N] [--trials N] [--out FILE]``.
+"""What former experiments are worth: ``python -m benchmarks.warm_start [--seeds N] [--trials N] [ALGORITHM ...]``.
 
 A family of tasks: the same bowl with a ripple in mixed coordinates, its optimum moved a little from task to task, on
 another scale each time. One experiment of the family (or of another, whose values have nothing to do with it) was run
@@ -13,7 +13,7 @@ import argparse
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,10 +146,10 @@ def measure(algorithm: str, kind: str, seeds: int, trials: int) -> tuple[list[fl
     return counts, ends
 
 
-def rows(seeds: int, trials: int) -> list[Row]:
+def rows(algorithms: Iterable[str], seeds: int, trials: int) -> list[Row]:
     """All figures."""
     found = []
-    for algorithm in ALGORITHMS:
+    for algorithm in algorithms:
         cold_count, cold_end = 0.0, 0.0
         for kind in SOURCES:
             counts, ends = measure(algorithm, kind, seeds, trials)
@@ -171,11 +171,12 @@ def rows(seeds: int, trials: int) -> list[Row]:
 def main() -> None:
     """Measure, show, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("algorithms", nargs="*", default=list(ALGORITHMS), metavar="ALGORITHM")
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=25)
     parser.add_argument("--out", type=Path, default=Path("build/benchmarks/warm_start.json"))
     arguments = parser.parse_args()
-    table = rows(arguments.seeds, arguments.trials)
+    table = rows(arguments.algorithms, arguments.seeds, arguments.trials)
     show(table)
     write(table, arguments.out)
 

@@ -6,16 +6,20 @@ import math
 import statistics
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from algorithms import create_algorithm
-from algorithms.bayesian_optimization import Observed
+from algorithms.bayesian_optimization import BayesianOptimization, Observed
+from algorithms.sobol import Sobol
 from katib.core.experiment import Component, ExperimentSpec
+from katib.core.history import History
 from katib.core.objective import Objective
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, Parameters, Suggestion, TrialState
+from katib.core.warm_start import FormerTrial, Source
 from tests.algorithms.problems import ODD_VALUES, PLANE, valley
 from tests.contracts.simulation import Function, Simulation
 
@@ -177,3 +181,37 @@ def test_better_than_chance() -> None:
             simulation.run(create_algorithm(simulation.spec), 22)
             results.append(min(valley(t.parameters) for t in simulation.history.finished))
     assert statistics.median(best["bayesianoptimization"]) < statistics.median(best["random"]) / 3
+
+
+class TestWarmStart:
+    """Former experiments whose trials are borne out take the place of the first space-filling trials."""
+
+    SPACE = SearchSpace((Real("x", 0.0, 1.0), Real("y", 0.0, 1.0)))
+
+    def simulation(self, sign: float) -> Simulation:
+        """Five trials of a bowl, with forty of the same one (or of its opposite) on another scale before them."""
+
+        def bowl(point):
+            return (point["x"] - 0.3) ** 2 + (point["y"] - 0.6) ** 2
+
+        rows = np.random.default_rng(1).random((40, 2)).tolist()
+        points = [{"x": x, "y": y} for x, y in rows]
+        trials = tuple(FormerTrial(f"t{i}", point, (sign * 30 * bowl(point),)) for i, point in enumerate(points))
+        component = Component("bayesianoptimization")
+        sources = (Source(Key("default", "former"), trials, 40),)
+        spec = ExperimentSpec(Key("default", "new"), self.SPACE, Objective("loss"), component, seed=3, sources=sources)
+        simulation = Simulation(spec, bowl)
+        simulation.history = History(spec.space, spec.objective, sources=sources)
+        simulation.run(Sobol(replace(spec, algorithm=Component("sobol"))), 5)
+        return simulation
+
+    def test_confirmed_sources_are_learned_from_at_once(self):
+        simulation = self.simulation(1.0)
+        (suggestion,) = BayesianOptimization(simulation.spec).suggest(simulation.history, 1).suggestions
+        assert np.hypot(suggestion.parameters["x"] - 0.3, suggestion.parameters["y"] - 0.6) < 0.15
+
+    def test_refuted_ones_change_nothing(self):
+        simulation = self.simulation(-1.0)
+        cold = History(self.SPACE, simulation.spec.objective, simulation.history.trials.values())
+        algorithm = BayesianOptimization(simulation.spec)
+        assert algorithm.suggest(simulation.history, 2) == algorithm.suggest(cold, 2)
