@@ -33,4 +33,4 @@ def test_processes_that_compete(store_url: str, tmp_path: Path) -> None:
     found = contention_processes.compete(tmp_path, role, scenario)
     rows = contention_processes.rows_of(found, role, scenario)
     assert missed(rows) == {}
-    assert sum(row.met is True for row in rows) == 11
+    assert sum(row.met is True for row in rows) == 10
