@@ -1,12 +1,13 @@
-"""What a suggestion costs: ``python -m benchmarks.suggestions [--out FILE] [--algorithms NAME ...] [--repeats N]``.
+"""What a suggestion costs: ``python -m benchmarks.suggestions [--out FILE] [--algorithms NAME ...] [--sizes N ...]``.
 
 For each algorithm, seconds for one suggestion after 20, 100 and 1,000 finished trials of random search over nine
 parameters of all kinds, medians over the repeats:
 
 * cold: a new algorithm object and a history that was just read, as after a restart;
 * warm: the same two again, as in an engine that goes on;
-* over gRPC: the whole history sent to a suggestion service in a process of its own, as ``--suggestion process`` does;
-  cold: a new client, so that trials are encoded as well.
+* gRPC cold: the whole history sent by a new client to a suggestion service in a process of its own that knows nothing
+  of the experiment, as after a restart of both;
+* gRPC warm: the next suggestion of the same two, one finished trial later.
 
 Algorithms whose trials have a memory (``cmaes``, ``hyperband``, ``pbt``) run by themselves to get their history.
 """
@@ -18,7 +19,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +55,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 }
 OWN_HISTORY = ("cmaes", "hyperband", "pbt")
 SIZES = (20, 100, 1000)
+LIMIT_AT = 1000
 LIMIT = 2.0  # seconds that a cold replay of 1,000 trials may take
 
 
@@ -132,8 +135,11 @@ def measure(past: Past, address: str) -> dict[str, float]:
     local = create_algorithm(past.spec)
     seconds["cold"], history = _timed(local, past.history())
     seconds["warm"], _ = _timed(local, history)
-    remote = RemoteAlgorithm(past.spec, address)
-    seconds["gRPC cold"], history = _timed(remote, past.history())
+    fresh = Past(replace(past.spec, key=Key("default", uuid.uuid4().hex)), list(past.trials), dict(past.curves))
+    remote = RemoteAlgorithm(fresh.spec, address)
+    seconds["gRPC cold"], history = _timed(remote, fresh.history())
+    for suggestion in remote.suggest(history, 1).suggestions:
+        history.record(fresh.add(suggestion))
     seconds["gRPC warm"], _ = _timed(remote, history)
     remote.close()
     return seconds
@@ -145,16 +151,16 @@ def _timed(algorithm: Algorithm, history: History) -> tuple[float, History]:
     return time.perf_counter() - began, history
 
 
-def rows_of(algorithm: str, address: str, repeats: int) -> list[Row]:
+def rows_of(algorithm: str, address: str, sizes: Sequence[int], repeats: int) -> list[Row]:
     """The figures of one algorithm."""
     rows = []
-    for size in SIZES:
+    for size in sizes:
         past = past_of(algorithm, size)
         measure(past, address)  # imports of both sides
         found = [measure(past, address) for _ in range(repeats)]
         for way in found[0]:
             samples = tuple(each[way] for each in found)
-            value, judged = statistics.median(samples), way == "cold" and size == max(SIZES)
+            value, judged = statistics.median(samples), way in ("cold", "gRPC cold") and size == LIMIT_AT
             case, target = f"{algorithm}, {size:,} trials, {way}", f"< {LIMIT:g}" if judged else ""
             rows.append(Row(case, value, "s", target, value < LIMIT if judged else None, samples))
     return rows
@@ -176,10 +182,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmark-results/suggestions.json"))
     parser.add_argument("--algorithms", nargs="+", default=list(ALGORITHMS), choices=list(ALGORITHMS))
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="finished trials (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="measurements a figure, of which the median is shown")
     options = parser.parse_args()
     with service() as address:
-        rows = [row for name in options.algorithms for row in rows_of(name, address, options.repeats)]
+        rows = [row for name in options.algorithms for row in rows_of(name, address, options.sizes, options.repeats)]
     show_by_size(rows)
     write(rows, options.out)
 
