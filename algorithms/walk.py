@@ -20,8 +20,9 @@ def next_place(batch: Batch, label: str) -> int:
     for number in range(history.next_number - 1, -1, -1):
         trial = history.trials.get(number)
         if trial is not None and label in trial.labels:
-            first = history.number_of(trial.parameters)  # where parameters run several times, all runs carry it
-            return (number if first is None else first) + int(trial.labels[label]) + 1
+            if history.objective.repeats > 1:  # all runs of the same parameters carry it
+                number = history.runs(trial.parameters)[0].number
+            return number + int(trial.labels[label]) + 1
     return 0
 
 
