@@ -119,7 +119,10 @@ _conditions = st.none() | st.builds(Condition, st.just("parent"), st.just((1,)) 
 def parameters(draw: st.DrawFn, name: str) -> Real | Integer | Ordinal | Choice:
     """One parameter of any kind, that may be conditional on ``parent`` and have a default."""
     bare = draw(_bare_parameters(name))
-    return replace(bare, default=bare.from_unit(0.5)) if draw(st.booleans()) else bare
+    value = bare.from_unit(0.5)
+    if isinstance(bare, Integer) and not bare.low <= value <= bare.high:  # between fractions there may be no integer
+        return bare
+    return replace(bare, default=value) if draw(st.booleans()) else bare
 
 
 @st.composite
