@@ -67,7 +67,7 @@ def find_problems(experiment: Experiment, known: Known, template: Mapping[str, A
         *template_problems(spec, template if template is not None else inline),
         *_search(spec),
         *limit_problems(spec),
-        *warm_start_problems(spec.warm_start, experiment.metadata.name or ""),
+        *warm_start_problems(spec.warm_start, experiment.metadata.name or "", architecture=spec.nas_config is not None),
         *collector_problems(spec.metrics_collector_spec or MetricsCollectorSpec()),
     ]
 

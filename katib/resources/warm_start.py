@@ -27,10 +27,13 @@ class WarmStartSpec(Model):
     )
 
 
-def warm_start_problems(given: WarmStartSpec | None, name: str) -> Iterator[Problem]:
-    """Everything that is wrong with it. name: of the experiment it belongs to."""
+def warm_start_problems(given: WarmStartSpec | None, name: str, *, architecture: bool) -> Iterator[Problem]:
+    """Everything that is wrong with it. name: of the experiment it belongs to. architecture: that one is a search of
+    architectures, whose trials are no points of a space."""
     if given is None:
         return
+    if architecture:
+        yield Problem(PATH, "cannot be used with nasConfig; expected spec.parameters")
     names = given.experiments or []
     if not names and not given.selector:
         yield Problem(PATH, "names no former experiment, expected experiments or selector")

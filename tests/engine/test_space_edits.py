@@ -27,6 +27,8 @@ ALGORITHMS = {
     "random": Component("random"),
     "grid": Component("grid"),
     "sobol": Component("sobol"),
+    "tpe": Component("tpe", {"n_startup_trials": "4"}),
+    "pbt": Component("pbt", {"n_population": "5", "truncation_threshold": "0.4"}),
     "bayesianoptimization": Component("bayesianoptimization", {"n_initial_points": "4"}),
 }
 

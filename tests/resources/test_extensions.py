@@ -169,6 +169,12 @@ def test_problems(edits, path, said):
     assert said in found[0][1]
 
 
+def test_a_search_of_architectures_has_no_warm_start():
+    edits = {"spec.warmStart": {"experiments": ["old"]}, "spec.nasConfig": {"graphConfig": {"numLayers": 2}}}
+    found = [str(problem) for problem in find_problems(document(edits), KNOWN)]
+    assert "spec.warmStart: cannot be used with nasConfig; expected spec.parameters" in found
+
+
 ARGUMENTS = ["train", "--lr=${trialParameters.rate}", "--momentum=${trialParameters.m}", "--m", "${trialParameters.m}"]
 SHELL = ["sh", "-c", "train --lr ${trialParameters.rate} --momentum=${trialParameters.m}"]
 
