@@ -10,8 +10,21 @@ import grpc
 import pytest
 
 from suggestion_service.server import serve, suggestion
+from tests.suggestion_service.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """An authority that the parties know."""
+    return Authority(tmp_path_factory.mktemp("ours"))
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """One that they do not."""
+    return Authority(tmp_path_factory.mktemp("others"))
 
 
 @pytest.fixture
