@@ -52,8 +52,8 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     returns None and reports by ``katib.report_metrics``. space: name -> ``katib.search`` helper. parallel: trials at a
     time. runner: ``process`` runs trials in worker processes, ``inline`` in this thread, one by one, so that a debugger
     stops in them. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each
-    trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband's promotions
-    continue from.
+    trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband and population
+    based training continue from.
 
     objectives: several metrics to optimise, in place of ``metric``. constraints: expressions over parameters, and over
     metrics that the objective reports. initial: points to try first. repeats: runs of each set of parameters, whose

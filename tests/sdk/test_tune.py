@@ -269,6 +269,36 @@ def test_checkpoints_and_output_are_kept_where_asked(tmp_path):
     assert "training for 9" in "".join(path.read_text() for path in tmp_path.rglob("stdout.log"))
 
 
+@RUNNERS
+def test_a_population_trains_on(runner, tmp_path):
+    """Progress is what was learned so far, and each trial adds its rate to it."""
+
+    def train(parameters):
+        file = Path(os.environ["KATIB_CHECKPOINT_DIR"]) / "progress"
+        begun = float(file.read_text()) if file.exists() else 0.0
+        file.write_text(repr(begun + parameters["rate"]))
+        return {"progress": begun + parameters["rate"], "begun": begun}
+
+    result = katib.tune(
+        train,
+        {"rate": search.double(0.1, 1)},
+        max_trials=25,
+        parallel=2 if runner == "process" else 1,
+        direction="maximize",
+        metric="progress",
+        algorithm="pbt",
+        algorithm_settings={"n_population": 5, "truncation_threshold": 0.3},
+        runner=runner,
+        folder=tmp_path,
+        seed=1,
+    )
+    children = [(trial, result.trials[trial.parent]) for trial in result.trials if trial.parent is not None]
+    assert len(children) == 20
+    for trial, parent in children:
+        assert trial.observation["begun"].latest == parent.observation["progress"].latest
+    assert any(trial.parameters != parent.parameters for trial, parent in children)
+
+
 def test_the_result_says_what_it_is():
     result = katib.tune(lambda p: p["n"], {"n": search.int(2, 3)}, max_trials=5, runner="inline", seed=1)
     assert isinstance(result, katib.Result)
