@@ -47,3 +47,15 @@ def filled(history: History, count: int, add_next: Callable[[Batch], bool]) -> P
         if not add_next(batch):
             return batch.proposal(exhausted=True)
     return batch.proposal()
+
+
+def filled_with(history: History, count: int, next_point: Callable[[Batch], Parameters | None]) -> Proposal:
+    """``filled`` for an algorithm that gives a point and nothing else; None when it finds none."""
+
+    def add_next(batch: Batch) -> bool:
+        parameters = next_point(batch)
+        if parameters is not None:
+            batch.add(parameters)
+        return parameters is not None
+
+    return filled(history, count, add_next)

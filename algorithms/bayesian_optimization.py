@@ -31,7 +31,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithms.batch import Batch, filled
+from algorithms.batch import Batch, filled_with
 from algorithms.features import SPACE_FEATURES, Feature
 from algorithms.former_trials import FormerTrials, confirmed_trials
 from algorithms.random_search import RANDOM_STATE_HELP
@@ -122,13 +122,7 @@ class BayesianOptimization:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        return filled(history, count, self._add_next)
-
-    def _add_next(self, batch: Batch) -> bool:
-        parameters = self._next(batch)
-        if parameters is not None:
-            batch.add(parameters)
-        return parameters is not None
+        return filled_with(history, count, self._next)
 
     def _next(self, batch: Batch) -> dict[str, Value] | None:
         number, space = batch.number, batch.history.space

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from algorithms.batch import Batch, filled
+from algorithms.batch import Batch, filled_with
 from algorithms.features import Feature
 from algorithms.randomness import generator, seed_of, uniforms
 from algorithms.settings import Settings, parse, setting
 from algorithms.unseen import first_unseen
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
-from katib.core.trial import Proposal
+from katib.core.trial import Parameters, Proposal
 
 RANDOM_STATE_HELP = "seed of the random numbers; the experiment's own seed if left out"
 
@@ -40,11 +40,8 @@ class RandomSearch:
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        return filled(history, count, self._add_next)
+        return filled_with(history, count, self._next)
 
-    def _add_next(self, batch: Batch) -> bool:
+    def _next(self, batch: Batch) -> Parameters | None:
         space, rng = batch.history.space, partial(generator, self._seed, batch.number)
-        parameters = first_unseen(space, uniforms(self._seed, batch.number, len(space)), rng, batch.taken)
-        if parameters is not None:
-            batch.add(parameters)
-        return parameters is not None
+        return first_unseen(space, uniforms(self._seed, batch.number, len(space)), rng, batch.taken)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|h|m|s)")
+from katib.resources.durations import EXPECTED, parse_duration
+
 NO_LIMIT = "none"
 
 
@@ -28,20 +27,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         text = str(value).strip()
         if text.startswith("-") and self._endless:
             return None
-        seconds = _seconds(text)
+        seconds = parse_duration(text)
         if seconds is None:
-            self.fail(f"got {text!r}, expected a length of time such as 90s, 5m or 1h30m", param, ctx)
+            self.fail(f"got {text!r}, expected {EXPECTED}", param, ctx)
         return seconds
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        plain = float(text)
-    except ValueError:
-        parts = _PART.findall(text)
-        good = parts and "".join(number + unit for number, unit in parts) == text
-        return sum(float(number) * _UNITS[unit] for number, unit in parts) if good else None
-    return plain if 0 <= plain < float("inf") else None
 
 
 class Limit(click.ParamType):  # type: ignore[type-arg]

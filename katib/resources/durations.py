@@ -9,7 +9,7 @@ _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d)", re.ASCII)
 _WHOLE = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+|{_NUMBER}", re.ASCII)
 
-EXPECTED = "a time such as 90s, 15m or 1h30m"
+EXPECTED = "a length of time such as 90s, 5m or 1h30m"
 
 
 def parse_duration(text: str) -> float | None:
