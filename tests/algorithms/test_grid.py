@@ -159,3 +159,25 @@ def test_a_wider_space_is_searched_to_its_end_as_well() -> None:
     last = after.run(create_algorithm(simulation.spec), 1000)
     assert last.exhausted
     assert len(after.history) == 4 * 3 * 2
+
+
+def test_trials_whose_parameters_are_not_known_leave_the_walk_where_it_was() -> None:
+    """A Katib controller hides trials without a metric: what is left of them are numbers and labels."""
+    simulation = Simulation(spec(SMALL))
+    algorithm = create_algorithm(simulation.spec)
+    simulation.run(algorithm, 9)
+    expected = algorithm.suggest(simulation.history, 1)
+    shown = Simulation(spec(SMALL))
+    for trial in simulation.history.finished:
+        shown.history.record(replace(trial, parameters={}) if trial.number in (3, 8) else trial)
+    assert algorithm.suggest(shown.history, 1) == expected
+
+
+def test_every_point_has_all_its_runs() -> None:
+    simulation = Simulation(replace(spec(SMALL), objective=Objective("loss", repeats=2)))
+    algorithm = create_algorithm(simulation.spec)
+    while not (proposal := algorithm.suggest(simulation.history, 2)).exhausted:
+        for trial in simulation.start([s for s in proposal.suggestions for _ in range(2)]):
+            simulation.evaluate(trial.number)
+    assert len(simulation.history) == 36
+    assert len(simulation.history.view().numbers) == 18
