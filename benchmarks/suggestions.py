@@ -1,13 +1,14 @@
 """What a suggestion costs: ``python -m benchmarks.suggestions [--out FILE] [--algorithms NAME ...] [--sizes N ...]``.
 
-For each algorithm, seconds for one suggestion after 20, 100 and 1,000 finished trials of random search over nine
+For each algorithm, what one suggestion takes after 20, 100 and 1,000 finished trials of random search over nine
 parameters of all kinds, medians over the repeats:
 
-* cold: a new algorithm object and a history that was just read, as after a restart;
-* warm: the same two again, as in an engine that goes on;
+* cold: a new algorithm object and a history that was just read, as after a restart; processor time, which does not
+  depend on what else the machine does;
+* warm: the same two again, as in an engine that goes on; processor time;
 * gRPC cold: the whole history sent by a new client to a suggestion service in a process of its own that knows nothing
-  of the experiment, as after a restart of both;
-* gRPC warm: the next suggestion of the same two, one finished trial later.
+  of the experiment, as after a restart of both; by the clock;
+* gRPC warm: the next suggestion of the same two, one finished trial later; by the clock.
 
 Algorithms whose trials have a memory (``cmaes``, ``hyperband``, ``pbt``) run by themselves to get their history.
 """
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -133,22 +134,22 @@ def measure(past: Past, address: str) -> dict[str, float]:
     """Seconds of one suggestion, by the way it is asked for."""
     seconds: dict[str, float] = {}
     local = create_algorithm(past.spec)
-    seconds["cold"], history = _timed(local, past.history())
-    seconds["warm"], _ = _timed(local, history)
+    seconds["cold"], history = _timed(local, past.history(), time.process_time)
+    seconds["warm"], _ = _timed(local, history, time.process_time)
     fresh = Past(replace(past.spec, key=Key("default", uuid.uuid4().hex)), list(past.trials), dict(past.curves))
     remote = RemoteAlgorithm(fresh.spec, address)
-    seconds["gRPC cold"], history = _timed(remote, fresh.history())
+    seconds["gRPC cold"], history = _timed(remote, fresh.history(), time.perf_counter)
     for suggestion in remote.suggest(history, 1).suggestions:
         history.record(fresh.add(suggestion))
-    seconds["gRPC warm"], _ = _timed(remote, history)
+    seconds["gRPC warm"], _ = _timed(remote, history, time.perf_counter)
     remote.close()
     return seconds
 
 
-def _timed(algorithm: Algorithm, history: History) -> tuple[float, History]:
-    began = time.perf_counter()
+def _timed(algorithm: Algorithm, history: History, clock: Callable[[], float]) -> tuple[float, History]:
+    began = clock()
     algorithm.suggest(history, 1)
-    return time.perf_counter() - began, history
+    return clock() - began, history
 
 
 def rows_of(algorithm: str, address: str, sizes: Sequence[int], repeats: int) -> list[Row]:
