@@ -242,7 +242,7 @@ def number_of(name: str, value: Any) -> float | int:
         except ValueError:
             number = math.nan
         if math.isfinite(number):
-            return int(number) if number.is_integer() and "." not in value and "e" not in value.lower() else number
+            return int(value) if number.is_integer() and "." not in value and "e" not in value.lower() else number
     raise _bad_value(name, value, "a finite number")
 
 

@@ -155,3 +155,9 @@ def test_cardinality_is_arithmetic():
     huge = SearchSpace(tuple(Integer(f"x{i}", 1, 10) for i in range(10)))
     assert huge.cardinality == 10**10
     assert SearchSpace((Real("x", 0, 1),)).cardinality == math.inf
+
+
+@pytest.mark.parametrize("text", ["9007199254740993", "-9007199254740993", "+7", "12"])
+def test_whole_numbers_of_any_size_keep_their_digits(text):
+    wide = Integer("n", -(2**60), 2**60)
+    assert wide.parse(text) == int(text)
