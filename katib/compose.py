@@ -36,6 +36,8 @@ from trial_runners.pushed import PushedMetrics
 
 Objective = Callable[[dict[str, Any]], Any]
 
+_SERVICE_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -202,5 +204,16 @@ def suggestion_process() -> Iterator[str]:
             raise UnavailableError(f"the suggestion service did not start (exit status {process.poll()})")
         yield line.rsplit(" ", 1)[-1].strip()
     finally:
-        process.terminate()
-        process.wait(10)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let it end; one that does not, because an algorithm computes for long, is killed: it holds nothing."""
+    process.terminate()
+    try:
+        process.wait(_SERVICE_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in filter(None, (process.stdin, process.stdout)):
+        pipe.close()

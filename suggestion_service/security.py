@@ -12,7 +12,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -35,7 +35,7 @@ class ServerSecurity:
     cert: Path | None = None
     key: Path | None = None
     client_ca: Path | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
     token_file: Path | None = None
     insecure: bool = False
 
@@ -67,7 +67,7 @@ class ClientSecurity:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
     token_file: Path | None = None
 
     def __post_init__(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Options, Workshop, suggestion_process
 from katib.core.errors import MissingExtraError, NotFoundError, PermanentError, UnknownNameError
 from katib.core.experiment import Budget, Component, Desired, ExperimentSpec, TrialTemplate
 from katib.core.naming import load
@@ -101,3 +102,12 @@ def test_home_is_katib_home_or_the_users_data_folder(monkeypatch, tmp_path):
 def test_late_names_fail_kindly(name, error, message):
     with pytest.raises(error, match=message):
         load("runner", name, {"local": "trial_runners.local:LocalRunner"})
+
+
+def test_a_suggestion_service_that_does_not_end_is_killed(monkeypatch):
+    monkeypatch.setattr("katib.compose._SERVICE_GRACE", 0.2)
+    before = {child.pid for child in psutil.Process().children()}
+    with suggestion_process():
+        (service,) = (child for child in psutil.Process().children() if child.pid not in before)
+        service.suspend()  # as deaf as one in the middle of a long fit
+    assert not service.is_running()

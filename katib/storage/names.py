@@ -29,7 +29,7 @@ def names_like(url: str, namespace: str, prefix: str) -> Names:
     """The first names of experiments and trials of a namespace that begin with ``prefix``."""
     try:
         if url.startswith("sqlite:///"):
-            return _in_sqlite(url.removeprefix("sqlite:///").partition("?")[0], namespace, prefix)
+            return _in_sqlite(url.removeprefix("sqlite:///"), namespace, prefix)
         return _in_store(url, namespace, prefix)
     except (sqlite3.Error, KatibError, OSError):
         return Names([], [])

@@ -7,8 +7,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -58,6 +59,7 @@ class SqliteDatabase(Database):
         target = path.with_name(path.name + suffix)
         aside = target.with_name(target.name + ".part")
         aside.unlink(missing_ok=True)
+        _make_private(aside)
         with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as source, closing(sqlite3.connect(aside)) as copy:
             source.backup(copy)
         os.replace(aside, target)
@@ -113,14 +115,33 @@ def _path(url: str) -> Path:
 
 def _prepare_connections(engine: Engine, synchronous: str) -> None:
     @event.listens_for(engine, "do_connect")
-    def make_folder(*_arguments: object) -> None:
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+    def make_file(*_arguments: object) -> None:
+        path = Path(str(engine.url.database))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         _write_ahead(connection)
         for pragma in (f"synchronous={synchronous}", *_PRAGMAS):
             connection.execute(f"PRAGMA {pragma}")
+
+
+def _make_private(path: Path) -> None:
+    """Make the empty file, for its owner alone: an experiment may carry passwords in the environment of its trials.
+
+    SQLite gives the files beside it the same mode, and says itself what is wrong with a file that cannot be made. One
+    that is there is never opened: to close it would drop the locks that other threads have on it.
+    """
+    if path.exists():
+        return
+    with suppress(OSError):
+        descriptor, aside = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
+        try:
+            os.link(aside, path)
+        finally:
+            os.unlink(aside)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

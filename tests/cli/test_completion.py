@@ -108,6 +108,12 @@ def test_names_of_any_store(finished, home):
     assert names._in_store(url, "default", "ex").experiments == ["exp"]
 
 
+def test_a_file_with_a_question_mark(finished, home, tmp_path):
+    """In the path of a SQLite file it means nothing."""
+    (home / "katib.db").rename(tmp_path / "what?.db")
+    assert names_like(f"sqlite:///{tmp_path / 'what?.db'}", "default", "exp").experiments == ["exp"]
+
+
 @pytest.mark.parametrize("name", WORDS)
 def test_flags_are_known(name):
     """A flag that is not known would be taken for an option with a value."""

@@ -52,6 +52,29 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     assert file.exists()
 
 
+def test_what_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """An experiment may carry passwords in the environment of its trials."""
+    file = tmp_path / "katib" / "katib.db"
+    store, _ = open_store(f"sqlite:///{file}")
+    create(store)
+    store._database.back_up(".bak")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (file.parent, *file.parent.iterdir())}
+    store.close()
+    assert modes.pop("katib") == 0o700
+    assert {"katib.db", "katib.db-wal", "katib.db.bak"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_mode_of_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    file = tmp_path / "katib.db"
+    file.touch(0o660)
+    file.chmod(0o660)
+    store, _ = open_store(f"sqlite:///{file}")
+    create(store)
+    store.close()
+    assert file.stat().st_mode & 0o777 == 0o660
+
+
 @pytest.mark.parametrize(("durable", "synchronous"), [(False, 1), (True, 2)], ids=["normal", "full"])
 def test_connections_are_set_up(tmp_path: Path, durable: bool, synchronous: int) -> None:
     store, _ = open_store(f"sqlite:///{tmp_path}/katib.db", durable=durable)

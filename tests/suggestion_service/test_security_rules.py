@@ -48,6 +48,10 @@ class TestRules:
         with pytest.raises(PermanentError, match="--insecure"):
             serve("0.0.0.0:0", security=ServerSecurity(token="secret"))
 
+    @pytest.mark.parametrize("kind", [ServerSecurity, ClientSecurity])
+    def test_a_token_is_not_shown(self, kind):
+        assert "secret" not in repr(kind(token="secret"))
+
     def test_a_token_is_not_sent_to_another_machine_in_the_clear(self):
         with pytest.raises(PermanentError, match="unencrypted"):
             open_channel("example.org:6789", ClientSecurity(token="secret"))
