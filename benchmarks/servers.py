@@ -180,7 +180,10 @@ def _serve_mariadb(folder: Path, port: int, durable: bool) -> list[Any]:
 
 
 def _call(command: Sequence[Any], folder: Path, account: dict[str, Any]) -> None:
-    done = subprocess.run([*map(str, command)], cwd=folder, capture_output=True, text=True, check=False, **account)
+    words = [*map(str, command)]
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False, timeout=2 * PATIENCE, **account
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
 
