@@ -160,13 +160,14 @@ class Objective:
         return tuple(losses)
 
     def violations(self, parameters: Parameters, observation: Observation) -> tuple[float, ...]:
-        """By how much each constraint is violated, 0 or less where it holds; infinite if it speaks of a metric that
-        was not measured."""
+        """By how much each constraint is violated, 0 or less where it holds, as it does where a parameter in it takes
+        no part; infinite if it speaks of a metric that was not measured."""
         if not self.constraints:
             return ()
         measured = {metric: self.value_of(metric, observation) for metric in observation}
         values = {**parameters, **measured}
-        unknown = (0.0 if each.names <= parameters.keys() else math.inf for each in self.constraints)
+        unmeasured = {metric for metric in self.metrics if values.get(metric) is None}
+        unknown = (math.inf if each.names & unmeasured else 0.0 for each in self.constraints)
         amounts = [each.violation(values) for each in self.constraints]
         return tuple(u if amount is None else amount for amount, u in zip(amounts, unknown, strict=True))
 

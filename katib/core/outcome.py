@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from katib.core.objective import Objective
 from katib.core.trial import Trial, TrialState
@@ -42,4 +42,4 @@ def outcome_of(objective: Objective, runs: Iterable[Trial]) -> Outcome | None:
 
 
 def _means(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    return tuple(math.fsum(column) / len(rows) for column in zip(*rows, strict=True))
+    return tuple(float(mean(column)) for column in zip(*rows, strict=True))  # exact, so no sum grows beyond floats

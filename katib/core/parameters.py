@@ -227,8 +227,12 @@ def _bounds_problem(low: float, high: float, distribution: Distribution, step: f
         return f"min {low:g} is greater than max {high:g}"
     if distribution.log and low <= 0:
         return f"distribution {distribution.value} needs min > 0, got {low:g}"
+    if not math.isfinite(float(high) - float(low)):
+        return f"min {low:g} and max {high:g} are too far apart: max - min is no finite number"
     if step is not None and not (math.isfinite(step) and step > 0):
         return f"step must be a positive number, got {step:g}"
+    if step is not None and not math.isfinite((high - low) / step):
+        return f"step {step:g} is too small: (max - min) / step is no finite number"
     return ""
 
 

@@ -86,8 +86,8 @@ def _retry(policy: RetryPolicySpec) -> RetryPolicy:
     default = RetryPolicy()
     return RetryPolicy(
         limits={**default.limits, **{failure: count for failure, count in given.items() if count is not None}},
-        backoff=parse_duration(policy.backoff or "") or default.backoff,
-        max_backoff=parse_duration(policy.max_backoff or "") or default.max_backoff,
+        backoff=default.backoff if (pause := _seconds(policy.backoff)) is None else pause,
+        max_backoff=default.max_backoff if (longest := _seconds(policy.max_backoff)) is None else longest,
     )
 
 

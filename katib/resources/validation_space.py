@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,10 +24,10 @@ def parse_number(text: str) -> float | int | None:
     """The number that ``text`` writes, exact if it is an integer in digits; None if it is no finite number."""
     if not _NUMBER.fullmatch(text) or len(text) > 400:
         return None
-    if text.lstrip("+-").isdigit():
-        return int(text)
     value = float(text)
-    return value if abs(value) != float("inf") else None
+    if abs(value) == float("inf"):
+        return None
+    return int(text) if text.lstrip("+-").isdigit() else value
 
 
 def choose_hint(value: str | None, allowed: Sequence[str]) -> str:
@@ -89,14 +90,19 @@ def _range(space: FeasibleSpace, path: str, *, integer: bool) -> Iterator[Proble
     assert step is not None
     if low > high:
         yield Problem(f"{path}.max", f"got {space.max}, expected at least min, which is {space.min}")
+    width = float(high) - float(low)
+    if not math.isfinite(width):
+        yield Problem(f"{path}.max", f"got {space.max}, expected a number nearer to min, which is {space.min}")
     if step <= 0:
         yield Problem(f"{path}.step", f"got {space.step}, expected a number greater than 0")
+    elif not math.isfinite(width / step):
+        yield Problem(f"{path}.step", f"got {space.step}, expected a larger one: the range has too many steps of it")
     if space.distribution in ("logUniform", "logNormal") and low <= 0:
         yield Problem(f"{path}.min", f"got {space.min}, expected more than 0 for the distribution {space.distribution}")
 
 
 def _bound(text: str | None, path: str, *, integer: bool) -> Iterator[Problem]:
-    expected = "an integer" if integer else "a number"
+    expected = "an integer from -2^53 to 2^53" if integer else "a number"
     number = parse_number(text) if text else None
     if not text:
         yield Problem(path, f"missing, expected {expected}")
@@ -105,7 +111,7 @@ def _bound(text: str | None, path: str, *, integer: bool) -> Iterator[Problem]:
     elif integer and number != int(number):
         yield Problem(path, f"got {show(text)}, expected an integer: the parameterType is int")
     elif integer and abs(number) > MAX_INTEGER:
-        yield Problem(path, f"got {show(text)}, expected an integer from -2^53 to 2^53")
+        yield Problem(path, f"got {show(text)}, expected {expected}")
 
 
 def _list(space: FeasibleSpace, path: str, *, numbers: bool) -> Iterator[Problem]:

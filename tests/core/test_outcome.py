@@ -51,6 +51,28 @@ def test_outcome_of_one_trial(objective, metrics, expected):
     assert objective.available(trial(3, metrics).observation) is (expected is not None)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "metrics", "violation"),
+    [
+        pytest.param({"x": 1.0, "m": 0.9}, {"loss": 1.0, "ms": 40.0}, 16.0, id="both"),
+        pytest.param({"x": 1.0}, {"loss": 1.0, "ms": 40.0}, 0.0, id="parameter-takes-no-part"),
+        pytest.param({"x": 1.0}, {"loss": 1.0}, math.inf, id="metric-missing-too"),
+    ],
+)
+def test_a_constraint_on_metrics_and_an_inactive_parameter(parameters, metrics, violation):
+    objective = Objective("loss", additional=("ms",), constraints=(Constraint("ms * m <= 20"),))
+    found = outcome_of(objective, [replace(trial(0, metrics), parameters=parameters)])
+    assert found is not None
+    assert found.violations == (violation,)
+
+
+def test_the_mean_of_the_largest_numbers_is_a_number():
+    losses = [1.6e308, 1.7e308, 1.8e308 / 1.01]
+    found = outcome_of(REPEATED, [trial(i, {"loss": loss}, x=5.0) for i, loss in enumerate(losses)])
+    assert found is not None
+    assert found.losses == (pytest.approx(sum(loss / 3 for loss in losses)),)
+
+
 def test_strategies_follow_the_direction_of_each_target():
     assert [TWO.strategy(metric) for metric in ("acc", "ms")] == [Strategy.MAX, Strategy.MIN]
     assert TWO.metrics == ("acc", "ms")

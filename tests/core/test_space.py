@@ -91,6 +91,8 @@ def test_prior_is_the_one_asked_for(parameter, distribution):
         pytest.param(lambda: Real("x", 0, math.inf), "finite", id="inf"),
         pytest.param(lambda: Real("x", 0, 1, step=0), "step must be a positive number", id="zero-step"),
         pytest.param(lambda: Real("x", 0, 1, step=-1), "step must be a positive number", id="negative-step"),
+        pytest.param(lambda: Real("x", 0, 1, step=1e-310), "step 1e-310 is too small", id="uncountable-steps"),
+        pytest.param(lambda: Real("x", -1e308, 1e308), "too far apart", id="infinite-width"),
         pytest.param(lambda: Choice("x", ()), "empty", id="empty-list"),
         pytest.param(lambda: Choice("x", ("a", "a")), "twice", id="repeated"),
         pytest.param(lambda: Ordinal("x", ("a", 1)), "a finite number", id="ordinal-of-text"),

@@ -92,6 +92,7 @@ def test_limits_retries_seed_and_repeats():
     }  # fmt: skip
     assert (spec.retry.backoff, spec.retry.max_backoff) == (10, 300)
     assert (spec.seed, spec.objective.repeats) == (7, 3)
+    assert spec_of({"spec.retryPolicy": {"backoff": "10s", "maxBackoff": "0s"}}).retry.pause(1) == 0
 
 
 def test_former_experiments_are_named_in_the_same_namespace():

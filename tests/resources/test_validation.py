@@ -275,6 +275,17 @@ def test_valid(edits: dict[str, Any]) -> None:
             {f"{PARAMETERS}[3].feasibleSpace": {}}, f"{PARAMETERS}[3].feasibleSpace.list", "missing", id="own-no-list"
         ),
         pytest.param(
+            {f"{PARAMETERS}[2].feasibleSpace.list": ["9" * 310]},
+            f"{PARAMETERS}[2].feasibleSpace.list[0]",
+            "expected a number",
+            id="own-listed-beyond-floats",
+        ),
+        pytest.param({f"{SPACE}.step": "1e-320"}, f"{SPACE}.step", "too many steps", id="own-step-too-small"),
+        pytest.param(
+            {f"{SPACE}.min": "-1e308", f"{SPACE}.max": "1e308"}, f"{SPACE}.max", "nearer to min", id="own-too-far-apart"
+        ),
+        pytest.param({f"{SPACE}.max": "9" * 310}, f"{SPACE}.max", "expected a number", id="own-beyond-floats"),
+        pytest.param(
             {f"{PARAMETERS}[2].feasibleSpace.list": ["1", "many"]},
             f"{PARAMETERS}[2].feasibleSpace.list[1]",
             "got 'many', expected a number",
