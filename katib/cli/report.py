@@ -85,9 +85,7 @@ def metric_rows(experiment: Experiment, trial: Trial) -> Rows:
 def parameter_rows(experiment: Experiment, trial: Trial) -> Rows:
     """(name, value) with all digits, as the trial got it."""
     space = experiment.spec.space
-    return [
-        (name, space[name].format(value) if name in space else str(value)) for name, value in trial.parameters.items()
-    ]
+    return [(name, template.value_text(space, name, value)) for name, value in trial.parameters.items()]
 
 
 def rerun_command(experiment: Experiment, trial: Trial) -> str:
@@ -130,5 +128,7 @@ def _why_none(experiment: Experiment) -> str:
     if good and objective.repeats > 1:
         return f"no parameters have had all their {objective.repeats} runs yet"
     failed = counts.get(TrialState.FAILED, 0) + counts.get(TrialState.METRICS_UNAVAILABLE, 0)
+    if not failed:
+        return "no trial has finished by itself"
     see = f"katib get trials {experiment.key.name}{in_namespace(experiment.key.namespace)} -o wide"
     return f"{count(failed, 'trial')} failed or gave no metric; see: {see}"

@@ -187,9 +187,9 @@ class History:
         return [self.trials[number] for number in sorted(numbers)]
 
     def repeat_due(self) -> Trial | None:
-        """A trial whose parameters have not had all their runs yet, the oldest; None if there is none."""
-        point = min(self._short, key=self._points.__getitem__, default=None)
-        return None if point is None else self.trials[self._points[point]]
+        """A trial in the space whose parameters have not had all their runs yet, the oldest; None if there is none."""
+        oldest_first = (self.trials[number] for number in sorted(self._points[point] for point in self._short))
+        return next((trial for trial in oldest_first if self.space.contains(trial.parameters)), None)
 
     def pending(self) -> NDArray[np.float64]:
         """Points (p, d) of pending and running trials in the space, in order of number; repeated runs count once."""

@@ -75,9 +75,9 @@ def plan(budget: Budget, tally: Tally, active: Iterable[Trial], desired: Desired
         return Plan(stop={t.number: over for t in trials if not t.stop}, verdict=ended, done=not trials)
     if moment.draining:
         return Plan(done=not running)
-    held = [t for t in trials if t.state is TrialState.RUNNING or t.number in moment.launched]
-    ready = [t.number for t in trials if t not in held and (t.not_before or 0.0) <= moment.now]
-    start = tuple(ready[: max(0, budget.parallel - len(held))])
+    waiting = [t for t in trials if t.state is not TrialState.RUNNING and t.number not in moment.launched]
+    ready = [t.number for t in waiting if (t.not_before or 0.0) <= moment.now]
+    start = tuple(ready[: max(0, budget.parallel - (len(trials) - len(waiting)))])
     return Plan(start=start, ask=0 if tally.exhausted else _room(budget, tally, len(trials)))
 
 

@@ -63,6 +63,17 @@ def test_trials_outside_are_marked(katib, tmp_path):
     assert "outside of the search space" in katib("describe", "trial", marked[0]["metadata"]["name"]).out
 
 
+def test_the_best_trial_may_lie_outside(katib, tmp_path):
+    shape = {"resumePolicy": "FromVolume"}
+    assert katib("run", write(tmp_path, document(**shape))).status == OK
+    old, _ = values(katib)
+    file = write(tmp_path, document(parameters=space(low=f"{max(old) + 1e-4:.6f}"), maxTrialCount=4, **shape))
+    answer = katib("run", file)
+    assert answer.status == OK, answer.err
+    for shown in (answer.out, katib("best", "exp").out):
+        assert f"x  {min(old)}" in re.sub(" +", "  ", shown)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -118,6 +118,14 @@ def test_repeated_runs_are_one_row_once_all_are_in():
     assert history.pending().shape == (0, 1)
 
 
+def test_nothing_outside_of_the_space_is_repeated():
+    history = History(SPACE, REPEATED, [trial(0, {"loss": 1.0}, x=9.0), trial(1, {"loss": 2.0}, x=5.0)])
+    assert history.repeat_due().number == 0
+    narrow = history.within(SearchSpace((Real("x", 0, 6),), revision=1))
+    assert narrow.repeat_due().number == 1
+    assert history.within(SearchSpace((Real("x", 0, 4),), revision=1)).repeat_due() is None
+
+
 @pytest.mark.parametrize(
     ("states", "mean", "failed"),
     [
