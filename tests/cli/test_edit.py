@@ -90,7 +90,7 @@ def test_while_it_runs(katib, home, tmp_path):
         until(lambda: len(running_trials(home)) >= 1, "a trial")
         run.said("Running")
         assert katib("edit", "exp", "--parallel", "3").out == "experiment.kubeflow.org/exp edited\n"
-        until(lambda: run.out.count(" Running") == 3, "two more trials", timeout=10)
+        until(lambda: run.out.count(" Running") == 3, "two more trials")
         assert katib("edit", "exp", "--parallel", "1").status == OK
         time.sleep(1)
         assert run.out.count(" Running") == 3
