@@ -8,8 +8,7 @@
   else that a short trial does on disk.
 - ``ending.json``: the ``Ending``, a request to end it, with its cause
 - ``stdout.log``, ``metrics/``, ``checkpoint/``: what the trial writes
-- ``collector.log``, ``collector.err``, ``collector.json``: what a program that collects metrics beside the trial
-  found, complained of, and came to
+- ``collector.log``, ``.err``, ``.json``: what a program that collects metrics beside it found, complained of, came to
 """
 
 from __future__ import annotations
@@ -33,8 +32,6 @@ from katib.core.trial import Attempt, AttemptId, FailureClass
 
 _JOURNAL = "attempt.jsonl"
 _ENDING = "ending.json"
-
-# Names come from validated Kubernetes objects; this keeps a path inside the root even if one did not.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -43,8 +40,8 @@ class Order:
     """What to run. env: added to the environment of the process that launches. threads: how many numeric libraries may
     start, 0 for no limit. memory: bytes for all processes of the attempt. gpus: devices, or a fraction of one.
     deadline: seconds it may run. kind: of the metrics collector. metrics: file or, if ``directory``, folder that it
-    reports in, empty for standard output. beside: what a program beside it needs to collect metrics, empty without
-    one. notes: lines for its log."""
+    reports in, empty for standard output. beside: what a program that collects metrics beside it needs, empty for
+    none. notes: lines for its log."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -106,7 +103,7 @@ class AttemptFolder:
 
     @classmethod
     def of(cls, root: Path, id: AttemptId) -> AttemptFolder:
-        """The folder of ``id`` below ``root``. Raises RunnerError for a name that is no plain file name."""
+        """The folder of ``id``, inside ``root`` whatever it is called. Raises RunnerError: no plain file name."""
         names = (id.key.namespace, id.key.name, id.trial, str(id.attempt))
         for name in names:
             if not _NAME.fullmatch(name) or ".." in name:
@@ -252,8 +249,7 @@ class AttemptFolder:
 
 
 class Inheritance(NamedTuple):
-    """What an attempt begins from. checkpoint: folder to copy. note: a line for its log if what it was to continue is
-    missing."""
+    """What an attempt begins from. checkpoint: folder to copy. note: for its log, if what it continues is gone."""
 
     checkpoint: Path | None
     note: str = ""
