@@ -58,7 +58,7 @@ def create_or_find(workshop: Workshop, loaded: LoadedExperiment) -> Experiment:
     if stored.status.verdict is not None and is_over(wanted):
         _check_over(stored, wanted)
         return stored
-    if wanted.spec.space != stored.spec.space:
+    if (wanted.spec.space, wanted.budget) != (stored.spec.space, stored.budget):
         workshop.check(replace(wanted.spec, budget=wanted.budget))
     edited = lifecycle.edit(workshop.store, spec.key, change)
     if edited.spec.space != stored.spec.space:

@@ -34,7 +34,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
 
 class Limit(click.ParamType):  # type: ignore[type-arg]
-    """A count, or the word ``none`` for no limit, which is None. Told apart from an option not given by ``given``."""
+    """A count, or the word ``none`` for no limit: an option that is not given is None."""
 
     name = "limit"
 

@@ -46,7 +46,7 @@ def make_spec(key: Key, arguments: Mapping[str, Any]) -> ExperimentSpec:
         budget=Budget(int(given["parallel"]), _int(given["max_trials"]), _int(given["max_failed"])),
         seed=_int(given["seed"]),
         initial=_initial(space, given["initial"]),
-        limits=Limits(given["max_duration"], given["max_trial_duration"]),
+        limits=Limits(_float(given["max_duration"]), _float(given["max_trial_duration"])),
     )
 
 
@@ -67,7 +67,7 @@ def _objective(given: Mapping[str, Any], constraints: Sequence[Constraint]) -> O
     return Objective(
         metric,
         Direction(direction),
-        given["goal"],
+        _float(given["goal"]),
         additional=tuple(sorted(named - several.keys() - given["space"].keys())),
         others=tuple(Target(name, Direction(direction)) for name, direction in others),
         constraints=tuple(constraints),
@@ -161,3 +161,7 @@ def _component(name: str, settings: Mapping[str, object] | None) -> Component:
 
 def _int(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -63,6 +63,20 @@ def test_trials_outside_are_marked(katib, tmp_path):
     assert "outside of the search space" in katib("describe", "trial", marked[0]["metadata"]["name"]).out
 
 
+def test_a_budget_that_the_algorithm_refuses_is_not_written(katib, tmp_path):
+    """An owner that runs would end the experiment over it."""
+    grid = {
+        "resumePolicy": "LongRunning",
+        "algorithm": {"algorithmName": "grid"},
+        "parameters": [{"name": "x", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "4"}}],
+    }
+    assert katib("run", write(tmp_path, document(**grid))).status == OK
+    answer = katib("run", write(tmp_path, document(**grid, maxTrialCount=50)))
+    assert answer.status == USAGE
+    assert "spec.maxTrialCount: got 50, more than all 4 possible combinations" in answer.err
+    assert json.loads(katib("get", "experiment", "exp", "-o", "json").out)["spec"]["maxTrialCount"] == 3
+
+
 def test_the_best_trial_may_lie_outside(katib, tmp_path):
     shape = {"resumePolicy": "FromVolume"}
     assert katib("run", write(tmp_path, document(**shape))).status == OK

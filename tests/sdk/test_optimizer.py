@@ -155,6 +155,12 @@ def test_what_may_be_told(value, expected):
     assert (record.state, record.observation["objective"].latest) == (TrialState.SUCCEEDED, expected)
 
 
+@pytest.mark.parametrize("name", ["goal", "max_duration", "max_trial_duration"])
+def test_numbers_of_numpy_are_kept_as_numbers(url, name):
+    with katib.Optimizer(X, max_trials=1, store=url, name="e", **{name: np.float32(9.5)}) as optimizer:
+        assert work(optimizer, lambda parameters: 10.0) == [0]
+
+
 def test_several_objectives():
     targets = {"accuracy": "maximize", "latency": "minimize"}
     with katib.Optimizer(X, max_trials=2, objectives=targets, constraints=["memory < 1"]) as optimizer:
