@@ -29,7 +29,9 @@ from suggestion_service.mirror import Mirror
 from suggestion_service.requests import decoded, parse
 from suggestion_service.trial_volume import TrialVolume
 
-MAX_COUNT = 100_000  # suggestions in one call: a mistaken number must not fill the memory
+# A mistaken number must not fill the memory.
+MAX_COUNT = 100_000  # suggestions in one call
+MAX_TOTAL = 1_000_000  # suggestions that a Katib controller has had and asks for, each of which is counted through
 
 _KEPT = 32  # experiments whose algorithm and history are kept; about 20 MB each at 10,000 trials
 
@@ -82,12 +84,10 @@ class SuggestionServicer:
         """The algorithm's answer to the history in the request."""
         with errors_as_status(context):
             request = parse(pb.UnreadGetSuggestionsRequest, data)
-            if not 0 <= request.current_request_number <= MAX_COUNT:
-                raise SpecError(
-                    f"current_request_number: got {request.current_request_number}, expected 0 to {MAX_COUNT}"
-                )
+            _check("current_request_number", request.current_request_number, MAX_COUNT)
             if request.experiment.HasField("record"):
                 return self._answer_own(request)
+            _check("total_request_number", request.total_request_number, MAX_TOTAL)
             return self._answer_katib(parse(pb.GetSuggestionsRequest, data))
 
     def _answer_own(self, request: pb.UnreadGetSuggestionsRequest) -> pb.GetSuggestionsReply:
@@ -124,3 +124,8 @@ class SuggestionServicer:
         spec = decoded(lambda: decode_experiment(pb.Experiment.FromString(experiment)))
         mirror = Mirror(spec.space, spec.objective, spec.sources)
         return _Built(spec, self._create(spec), mirror, threading.Lock())
+
+
+def _check(field: str, number: int, most: int) -> None:
+    if not 0 <= number <= most:
+        raise SpecError(f"{field}: got {number}, expected 0 to {most}")

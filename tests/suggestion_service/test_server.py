@@ -19,7 +19,7 @@ from suggestion_service.codec.experiment import encode_experiment
 from suggestion_service.generated import api_pb2 as pb
 from suggestion_service.security import ServerSecurity, is_loopback
 from suggestion_service.server import serve, suggestion
-from suggestion_service.suggestions import MAX_COUNT
+from suggestion_service.suggestions import MAX_COUNT, MAX_TOTAL
 from tests.suggestion_service.toy_algorithm import SPACE, ToyAlgorithm, spec_of
 
 Code = grpc.StatusCode
@@ -91,6 +91,7 @@ def test_a_caller_cannot_have_other_code_loaded(service, name):
     [
         pytest.param({"current_request_number": -1}, "current_request_number: got -1", id="negative"),
         pytest.param({"current_request_number": MAX_COUNT + 1}, f"expected 0 to {MAX_COUNT}", id="too-many"),
+        pytest.param({"total_request_number": 2**31 - 1}, f"expected 0 to {MAX_TOTAL}", id="too-many-before"),
         pytest.param({"experiment": {}}, "objective.type", id="empty-experiment"),
         pytest.param({"experiment": {"record": {"seed": "x"}}}, "", id="seed"),
         pytest.param({"experiment": {"record": {"resume_policy": "Maybe"}}}, "", id="enum"),
