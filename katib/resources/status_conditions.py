@@ -6,12 +6,15 @@ Running to False, keeping its reason, and stands behind it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from katib.core.experiment import Experiment, ResumePolicy, Verdict
 from katib.core.trial import Trial, TrialState
+
+_FIRST, _LAST = -62135596800.0, 253402300799.0  # seconds to 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z
 
 # How a trial ended: reason and message of its condition. KILLED is in Katib's API, though Katib never says so.
 _ENDS: Mapping[TrialState, tuple[str, str]] = {
@@ -105,9 +108,16 @@ def _condition(kind: str, holds: bool, reason: str, message: str, time: float) -
 
 def rfc3339(seconds: float) -> str:
     """RFC 3339 in UTC, to the second, as Kubernetes writes times."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{_moment(seconds).isoformat(timespec='seconds')}Z"
 
 
 def rfc3339_exact(seconds: float) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{_moment(seconds).isoformat(timespec='microseconds')}Z"
+
+
+def _moment(seconds: float) -> datetime:
+    """The time in UTC. One that has no year of four digits, as of a trial that reports milliseconds, becomes the first
+    or the last that has."""
+    kept = min(max(seconds, _FIRST), _LAST) if not math.isnan(seconds) else 0.0
+    return datetime.fromtimestamp(kept, UTC).replace(tzinfo=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import stat
 import tracemalloc
 from dataclasses import replace
@@ -22,6 +23,7 @@ from katib.compose import Options, Workshop
 from katib.core.changes import Changes, TrialChange
 from katib.core.objective import Measurement, observe
 from katib.core.trial import FailureClass, Trial, TrialState
+from katib.resources.status_conditions import rfc3339_exact
 from tests.contracts.store_contract import KEY, experiment
 
 HOSTILE = ["plain", "a,b", 'say "hi"', "two\nlines", "\r", "=1+1", "+x", "-x", "@sum", "\tx", "ünïcode 🎉", "'", ""]
@@ -187,6 +189,20 @@ def test_curves(ask, study):
         ("note", "1", "3", ""),
     ]
     assert json.loads(ask("--curves", "--format", "json"))[1]["text"] == HOSTILE[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        pytest.param(1714564800.25, "2024-05-01T12:00:00.250000Z", id="seconds"),
+        pytest.param(1714564800250.0, "9999-12-31T23:59:59.000000Z", id="a trial that reports milliseconds"),
+        pytest.param(-1e300, "0001-01-01T00:00:00.000000Z", id="long ago"),
+        pytest.param(math.inf, "9999-12-31T23:59:59.000000Z", id="never"),
+        pytest.param(math.nan, "1970-01-01T00:00:00.000000Z", id="no time"),
+    ],
+)
+def test_every_time_can_be_written(seconds, text):
+    assert rfc3339_exact(seconds) == text
 
 
 def test_into_a_file(katib, ask, study, tmp_path):
