@@ -7,6 +7,8 @@ again at each later report. Katib takes the mean in place of the median and test
 Finished trials count if they succeeded and reported at least one number, as in Katib: stopped ones would otherwise pull
 the median towards the trials that the rule rejects. Reports that are no finite number are passed over. Only what has a
 smaller seq than the newest report of the trial in question is looked at, so each decision can be replayed.
+
+Of several objectives only the first is looked at. Each run of repeated parameters is judged by itself.
 """
 
 from __future__ import annotations

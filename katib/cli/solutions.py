@@ -44,8 +44,10 @@ def runs_text(objective: Objective, best: Trial, trials: Sequence[Trial]) -> str
     values = [value for run in runs if (value := objective.value(run.observation)) is not None]
     if not values:
         return ""
-    deviation = f" ± {number(statistics.stdev(values))}" if len(values) > 1 else ""
-    return f"{len(values)} runs, {objective.metric} {number(statistics.fmean(values))}{deviation}"
+    scale = max(map(abs, values)) or 1.0  # squares of the largest numbers are none
+    apart = statistics.stdev(value / scale for value in values) * scale if len(values) > 1 else None
+    deviation = f" ± {number(apart)}" if apart is not None else ""
+    return f"{len(values)} runs, {objective.metric} {number(statistics.mean(values))}{deviation}"
 
 
 def front_lines(objective: Objective, trials: Sequence[Trial]) -> list[str]:

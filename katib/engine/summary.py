@@ -96,13 +96,15 @@ def best_trial(experiment: Experiment, trials: Iterable[Trial]) -> Trial | None:
 def pareto_front(objective: Objective, trials: Iterable[Trial]) -> list[Trial]:
     """The trials that no other beats in every target, best first by the first target; constraints hold for all.
 
-    Of several runs of the same parameters the first good one stands for their mean.
+    Of several runs of the same parameters the first good one stands for their mean, once all are finished.
     """
     runs: dict[Hashable, list[Trial]] = {}
     for trial in _finished(trials):
-        if trial.state in MAY_BE_BEST:
-            runs.setdefault(point_of(trial.parameters) if objective.repeats > 1 else trial.number, []).append(trial)
-    outcomes = ((outcome_of(objective, group), group[0]) for group in runs.values())
+        runs.setdefault(point_of(trial.parameters) if objective.repeats > 1 else trial.number, []).append(trial)
+    complete = [
+        [t for t in group if t.state in MAY_BE_BEST] for group in runs.values() if len(group) >= objective.repeats
+    ]
+    outcomes = ((outcome_of(objective, good), good[0]) for good in complete if good)
     ranked = sorted(((o.losses, t.seq, t) for o, t in outcomes if o and o.feasible), key=lambda item: item[:2])
     front: list[tuple[tuple[float, ...], Trial]] = []
     for losses, _, trial in ranked:

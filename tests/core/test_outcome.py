@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from katib.cli.solutions import runs_text
 from katib.core.constraints import Constraint
 from katib.core.experiment import Component, Experiment, ExperimentSpec
 from katib.core.history import History
@@ -168,3 +169,19 @@ def test_the_front_holds_what_nothing_beats_in_everything():
     trials = [trial(i, {"acc": acc, "ms": ms}) for i, (acc, ms) in enumerate(points)]
     assert [t.number for t in pareto_front(TWO, [*trials, trial(9, {"acc": 1.0})])] == [0, 1, 4]
     assert [t.number for t in pareto_front(Objective("acc"), trials)] == [4]
+
+
+def test_the_front_waits_for_all_runs():
+    twice = replace(TWO, repeats=2)
+    runs = [(1.0, 0.8, 10.0), (1.0, 0.6, 10.0), (2.0, 0.9, 9.0)]
+    trials = [trial(i, {"acc": acc, "ms": ms}, x=x) for i, (x, acc, ms) in enumerate(runs)]
+    assert [t.number for t in pareto_front(twice, trials)] == [0]
+    failed = trial(3, {}, x=2.0, state=TrialState.FAILED)
+    assert [t.number for t in pareto_front(twice, [*trials, failed])] == [2]
+
+
+def test_runs_far_apart_are_reported():
+    values = [1.7e308, -1.7e308, 1.7e308]
+    trials = [trial(i, {"loss": value}, x=5.0) for i, value in enumerate(values)]
+    assert runs_text(REPEATED, trials[0], trials).startswith("3 runs, loss 5.66667e+307 ± ")
+    assert runs_text(REPEATED, trials[0], [trials[0], trials[2]]) == "2 runs, loss 1.7e+308 ± 0"
