@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from katib.core.errors import KatibError
 from katib.core.trial import Key
-from katib.storage.opening import open_store
+from katib.storage.opening import has_tables, open_store
 
 MOST = 200  # names of each kind; nobody reads more
 _BEYOND = "\U0010ffff"
@@ -46,6 +46,8 @@ def _in_sqlite(path: str, namespace: str, prefix: str) -> Names:
 
 
 def _in_store(url: str, namespace: str, prefix: str) -> Names:
+    if not has_tables(url):  # to open the store would make them
+        return Names([], [])
     with closing(open_store(url).store) as store:
         experiments = [experiment.key.name for experiment in store.list(namespace).items]
         likely = (name for name in experiments if prefix.startswith(f"{name}-"))

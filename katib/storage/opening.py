@@ -30,6 +30,7 @@ KINDS = {
 }
 _STORE = "katib.storage.sql:open_sql"
 _MIGRATE = "katib.storage.migrate:migrate"
+_IS_CURRENT = "katib.storage.version:is_current"
 _CHECK = "katib.storage.check:check"
 
 
@@ -60,6 +61,13 @@ def migrate_store(url: str) -> Migrated:
     with closing(_open_database(url)) as database:
         migrated: Migrated = load("migration", _MIGRATE, {})(database)
         return migrated
+
+
+def has_tables(url: str) -> bool:
+    """Whether the database has this version's tables; makes none. Raises as ``open_store``."""
+    with closing(_open_database(url)) as database:
+        is_current: bool = load("version", _IS_CURRENT, {})(database)
+        return is_current
 
 
 def check_store(url: str) -> Report:

@@ -30,6 +30,12 @@ def ensure_schema(database: Database) -> None:
             load("migration", _MIGRATE, {})(database)
 
 
+def is_current(database: Database) -> bool:
+    """Whether its tables are there and of this version. Raises PermanentError if they are of a newer one."""
+    with database.translated_errors(), database.engine.connect() as connection:
+        return stored_version(connection) == VERSION
+
+
 def stored_version(connection: Connection) -> str | None:
     """The version of the tables, None if there are none. Raises PermanentError if it is not of the past."""
     there = inspect(connection).get_table_names()

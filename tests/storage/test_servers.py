@@ -18,6 +18,7 @@ from katib.core.experiment import ExperimentStatus
 from katib.core.ports import Store
 from katib.core.trial import Key
 from katib.storage import check_store, open_store
+from katib.storage.names import names_like
 from katib.storage.servers import CONNECTIONS
 from katib.storage.sql import SqlStore
 from katib.storage.statements import REVISION
@@ -96,6 +97,17 @@ def test_no_right_to_make_tables_is_named(servers: SharedServers, store_url: str
     guest = guest_of(servers, store_url, "SELECT")
     with pytest.raises(PermanentError, match=r"permission denied for schema|CREATE command denied"):
         open_store(guest)
+
+
+@everywhere
+def test_a_shell_that_completes_names_makes_no_tables(store_url: str) -> None:
+    assert names_like(store_url, "team", "") == ([], [])
+    with pytest.raises(PermanentError, match="has no tables"):
+        check_store(store_url)
+    store, _ = open_store(store_url)
+    create(store)
+    store.close()
+    assert names_like(store_url, KEY.namespace, KEY.name[:2]) == ([KEY.name], [])
 
 
 @everywhere
