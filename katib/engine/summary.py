@@ -11,7 +11,7 @@ from katib.core.outcome import MAY_BE_BEST, Outcome, outcome_of
 from katib.core.trial import Trial
 from katib.core.values import point_of
 
-__all__ = ["MAY_BE_BEST", "Incumbent", "Race", "best_trial", "incumbents", "pareto_front", "progress"]
+__all__ = ["MAY_BE_BEST", "Incumbent", "Race", "best_trial", "best_value", "incumbents", "pareto_front", "progress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,19 @@ def incumbents(objective: Objective, trials: Iterable[Trial]) -> list[Incumbent]
 
 def best_trial(experiment: Experiment, trials: Iterable[Trial]) -> Trial | None:
     """The best trial, None if no finished one has a value or satisfies the constraints."""
+    return _race(experiment, trials).best
+
+
+def best_value(experiment: Experiment, trials: Iterable[Trial]) -> float | None:
+    """The first objective's value of the best trial (the mean of its runs), None if it has none."""
+    return _race(experiment, trials).value
+
+
+def _race(experiment: Experiment, trials: Iterable[Trial]) -> Race:
     race = Race(experiment.spec.objective)
     for trial in _finished(trials):
         race.take(trial)
-    return race.best
+    return race
 
 
 def pareto_front(objective: Objective, trials: Iterable[Trial]) -> list[Trial]:

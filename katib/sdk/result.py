@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from katib.core.experiment import Experiment
 from katib.core.trial import Parameters, Trial
-from katib.engine.summary import best_trial, pareto_front
+from katib.engine.summary import best_trial, best_value, pareto_front
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,8 @@ class Result:
 
     @property
     def best_value(self) -> float | None:
-        """The best trial's objective value; None if no trial has one."""
-        best = self.best_trial
-        return self.experiment.spec.objective.value(best.observation) if best else None
+        """The best trial's objective value, with repeats the mean of its runs; None if no trial has one."""
+        return best_value(self.experiment, self.trials)
 
     def __repr__(self) -> str:
         verdict = self.experiment.status.verdict

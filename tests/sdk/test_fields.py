@@ -60,6 +60,12 @@ def test_repeats():
     assert sorted(Counter(t.parameters["x"] for t in result.trials).values()) == [3, 3, 3]
 
 
+def test_the_best_value_is_the_mean_of_the_runs():
+    noise = iter((1.0, 2.0, 6.0))
+    result = katib.tune(lambda p: next(noise), {"x": search.double(0, 1)}, max_trials=3, repeats=3, runner="inline")
+    assert result.best_value == result.experiment.status.best_value == 3.0
+
+
 def test_limits_of_time():
     result = katib.tune(sleep, {"x": search.double(0, 1)}, max_trials=1, max_trial_duration=0.5)
     (trial,) = result.trials
