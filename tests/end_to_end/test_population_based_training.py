@@ -46,7 +46,8 @@ with np.errstate(all="ignore"):
         print(f"loss={np.logaddexp(0, -margin).mean():.17g}", flush=True)
 np.savez(folder / "aside.npz", weights=weights)
 (folder / "aside.npz").replace(file)
-(folder / "digest.json").write_text(json.dumps(hashlib.sha256(weights.tobytes()).hexdigest()))
+(folder / "aside.json").write_text(json.dumps(hashlib.sha256(weights.tobytes()).hexdigest()))
+(folder / "aside.json").replace(folder / "digest.json")
 """
 
 
