@@ -34,7 +34,7 @@ def copy_sources(store: Store, spec: ExperimentSpec) -> tuple[Source, ...]:
         except NotFoundError:
             problems.append(Problem(f"{_PATH}.experiments[{index}]", f"there is no experiment {str(key)!r}"))
             continue
-        if trials and not _measured(spec.objective, trials):
+        if not _measured(spec.objective, trials):
             found = ", ".join(former.spec.objective.metrics)
             needed = " and ".join(target.metric for target in spec.objective.targets)
             text = f"no trial of {str(key)!r} has a value of {needed}; it measures {found}"

@@ -181,13 +181,15 @@ def test_a_selector_may_find_nothing_yet(open_workshop):
 def test_a_named_one_must_be_there_and_of_use(open_workshop):
     workshop = open_workshop()
     run(workshop, "old")
-    spec = replace(SPEC, objective=Objective("f1"), warm_start=learn("old", "gone"))
+    lifecycle.create(workshop.store, replace(SPEC, key=Key("default", "never-run")), {})
+    spec = replace(SPEC, objective=Objective("f1"), warm_start=learn("old", "gone", "never-run"))
     with pytest.raises(SpecError) as caught:
         lifecycle.create(workshop.store, spec, {})
     problems = {problem.path: problem.message for problem in caught.value.problems}
     assert problems == {
         "spec.warmStart.experiments[0]": "no trial of 'default/old' has a value of f1; it measures loss",
         "spec.warmStart.experiments[1]": "there is no experiment 'default/gone'",
+        "spec.warmStart.experiments[2]": "no trial of 'default/never-run' has a value of f1; it measures loss",
     }
 
 
