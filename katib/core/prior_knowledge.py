@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from katib.core.space import SearchSpace
 from katib.core.transfer import Floats, FormerPoints, Relevance, relevance, spread
 from katib.core.values import Parameters
+from katib.core.view import View
 from katib.core.warm_start import Source
 
-if TYPE_CHECKING:
-    from katib.core.history import History
-
 _JUDGES = 64  # own trials, the first ones, by which sources are judged
+
+
+class OwnTrials(Protocol):
+    """What is read of the history that a prior belongs to."""
+
+    def view(self) -> View:
+        """Numbers of the finished trials."""
+        ...
+
+    def number_of(self, parameters: Parameters) -> int | None:
+        """Number of the first trial with exactly these parameters, None if there is none."""
+        ...
 
 
 class Prior:
@@ -25,12 +35,12 @@ class Prior:
         found = [FormerPoints(space, source) for source in sources] if len(space) else []
         self.sources = [former for former in found if former.points]
 
-    def relevances(self, history: History) -> list[Relevance]:
+    def relevances(self, history: OwnTrials) -> list[Relevance]:
         """One for each of ``sources``."""
         X, losses = _own(history)
         return [relevance(former, X, losses) for former in self.sources]
 
-    def next_point(self, history: History, count: int) -> Parameters | None:
+    def next_point(self, history: OwnTrials, count: int) -> Parameters | None:
         """The best point of before that is to be tried next, None once ``count`` of them were tried or none is left.
 
         Sources take turns, the most relevant first; one that the experiment's own trials refute gets no more.
@@ -48,7 +58,7 @@ class Prior:
         )
         return next((point for point in turns if history.number_of(point) is None), None)
 
-    def evidence(self, history: History, most: int) -> tuple[Floats, Floats] | None:
+    def evidence(self, history: OwnTrials, most: int) -> tuple[Floats, Floats] | None:
         """At most ``most`` points of before (p, d) with losses (p,) on the scale of the experiment's own first target;
         None if no source is confirmed by its own trials."""
         X, losses = _own(history)
@@ -69,7 +79,7 @@ class Prior:
         ]
 
 
-def _own(history: History) -> tuple[Floats, Floats]:
+def _own(history: OwnTrials) -> tuple[Floats, Floats]:
     """The experiment's own points and losses of the first target that sources are judged by."""
     view = history.view()
     rows = np.flatnonzero(view.in_space & ~view.failed)[:_JUDGES]

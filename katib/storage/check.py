@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.sql import Executable
 
@@ -14,6 +14,7 @@ from katib.core.trial import Trial
 from katib.storage import observation_log_tables as log
 from katib.storage import statements as sql
 from katib.storage.database import Database, Session
+from katib.storage.findings import Damage, Report
 from katib.storage.observation_log import read_row
 from katib.storage.records import ExperimentRow, TrialRow, read_event, read_experiment, read_measurement, read_trial
 from katib.storage.schema import VERSION
@@ -31,27 +32,6 @@ TABLES = (
     "observation_log",
     "meta",
 )
-
-
-class Damage(NamedTuple):
-    """Something that cannot be as it was written. record: its name; table: where it belongs."""
-
-    table: str
-    record: str
-    text: str
-
-
-class Report(NamedTuple):
-    """What a check found. database: its name. version: of the tables. rows: how many were read, by table."""
-
-    database: str
-    version: str
-    rows: dict[str, int]
-    damages: tuple[Damage, ...]
-
-    def tree(self) -> dict[str, Any]:
-        """As JSON."""
-        return {**self._asdict(), "damages": [damage._asdict() for damage in self.damages]}
 
 
 def check(database: Database) -> Report:

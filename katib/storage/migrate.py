@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
@@ -13,6 +12,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, inspect, se
 from katib.core.errors import LeaseHeldError, PermanentError
 from katib.storage import observation_log_tables  # noqa: F401  they are among metadata's
 from katib.storage.database import Database
+from katib.storage.findings import Migrated
 from katib.storage.leases import is_gone
 from katib.storage.rules import NOBODY
 from katib.storage.schema import MAKING_TABLE, VERSION, VERSION_TABLE, leases, metadata
@@ -20,14 +20,6 @@ from katib.storage.version import stored_version
 
 SCRIPTS = Path(__file__).parent / "migrations"
 _MAKING = Table(MAKING_TABLE, MetaData(), Column("id", Integer))
-
-
-class Migrated(NamedTuple):
-    """Versions of the tables; before: None if there were none. database: its name."""
-
-    database: str
-    before: str | None
-    after: str
 
 
 def migrate(database: Database) -> Migrated:

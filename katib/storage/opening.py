@@ -4,16 +4,12 @@ needs, and ``memory://`` loads no database library at all."""
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from katib.core.errors import SpecError
 from katib.core.naming import load
 from katib.core.ports import Leases, LoggedStore
-
-if TYPE_CHECKING:
-    from katib.storage.check import Report
-    from katib.storage.database import Database
-    from katib.storage.migrate import Migrated
+from katib.storage.findings import Migrated, Report
 
 _POSTGRESQL = "katib.storage.postgresql:open_database"
 _MYSQL = "katib.storage.mysql:open_database"
@@ -77,11 +73,11 @@ def check_store(url: str) -> Report:
         return report
 
 
-def _open_database(url: str, *, durable: bool = False) -> Database:
+def _open_database(url: str, *, durable: bool = False) -> Any:
+    """A ``katib.storage.database.Database``, whose class is loaded with it."""
     if _kind(url) == "memory":
         raise SpecError(f"store: {url} is always new and empty; there is nothing to migrate or check")
-    database: Database = load("kind of store", _kind(url), KINDS)(url, durable=durable)
-    return database
+    return load("kind of store", _kind(url), KINDS)(url, durable=durable)
 
 
 def _kind(url: str) -> str:
