@@ -20,12 +20,13 @@ from typing import Any
 
 from benchmarks.optuna_engine import optuna_rate
 from benchmarks.table import Row, show, write
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Budget, Component, ExperimentSpec, TrialTemplate
 from katib.core.objective import Objective
 from katib.core.space import Integer, Real, SearchSpace
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.options import Options
 
 SPACE = SearchSpace((Real("x", 0.0, 1.0), Integer("n", 1, 1_000_000)))
 NO_OP_JOB = {

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.table import Row, show, write
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Experiment
 from katib.core.objective import Measurement
 from katib.core.trial import Trial
+from katib.options import Options
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples"

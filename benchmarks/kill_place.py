@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.ports import Store
 from katib.core.trial import AttemptId, Key, Trial
+from katib.options import Options
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.local.processes import marked
 

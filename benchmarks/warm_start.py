@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.table import Row, show, write
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.objective import Objective
 from katib.core.space import Choice, Distribution, Integer, Real, SearchSpace
@@ -29,6 +29,7 @@ from katib.core.trial import Key
 from katib.core.warm_start import WarmStart
 from katib.engine import lifecycle
 from katib.engine.summary import incumbents
+from katib.options import Options
 
 SPACE = SearchSpace(
     (

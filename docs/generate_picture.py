@@ -12,9 +12,10 @@ from rich.text import Text
 
 from katib.cli.report import best_report, end_line
 from katib.cli.screen import trial_table
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.history import History
 from katib.core.trial import Key
+from katib.options import Options
 
 ROOT = Path(__file__).parents[1]
 

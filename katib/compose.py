@@ -3,62 +3,36 @@ experiment gets; everything above asks here, everything below is handed its neig
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import algorithms
 from katib import metrics
-from katib.core.errors import PermanentError, Problem, SpecError, UnavailableError
+from katib.compose_runners import Place, build_runner, check_collector
+from katib.core.errors import NotFoundError, UnavailableError
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
 from katib.core.history import History
-from katib.core.naming import load
 from katib.core.ports import Algorithm, Leases, LoggedStore, LogReader, Runner
-from katib.core.trial import Proposal, Trial
+from katib.core.trial import AttemptId, Proposal, Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
-from katib.resources import python_function, template
+from katib.options import Options
+from katib.resources import template
 from katib.storage import open_store
 from katib.storage.home import default_url
 from katib.storage.leases import this_holder
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.observations import PUSH
-from suggestion_service.security import ClientSecurity
-from trial_runners import RUNNERS
 from trial_runners.output import FolderLogReader
 from trial_runners.pushed import PushedMetrics
 
-Objective = Callable[[dict[str, Any]], Any]
-
 _SERVICE_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Where and how experiments run.
-
-    home: folder of everything kept on this machine. store: URL of the store, default a SQLite file in ``home``.
-    durable: survive power loss, not only the death of the process. runner: local, process, inline,
-    ``package.module:Class``, or a runner itself, for one experiment. objective: the Python function of a ``process`` or
-    ``inline`` run; without it the experiment's template names one. function_folder: where function trials keep output
-    and checkpoints, None for nowhere. suggestion: ``HOST:PORT`` of a suggestion service; empty runs the algorithm in
-    this process. suggestion_security: how that service is reached.
-    """
-
-    home: Path
-    store: str = ""
-    durable: bool = False
-    runner: str | Runner = "local"
-    objective: Objective | None = None
-    function_folder: Path | None = None
-    suggestion: str = ""
-    suggestion_security: ClientSecurity = field(default_factory=ClientSecurity)
 
 
 def store_url(options: Options) -> str:
@@ -94,11 +68,7 @@ class Workshop:
         self._algorithm(spec)
         algorithms.create_stopper(spec)
         metrics.create_collector(spec.collector, spec.objective)
-        kind = spec.collector.kind
-        if self.options.runner in ("process", "inline") and kind in ("TensorFlowEvent", "PrometheusMetric", "Custom"):
-            expected = f"what the runner {self.options.runner!r} calls returns its metrics or reports them"
-            problem = f"got {kind!r}, expected StdOut, File or Push: {expected}"
-            raise SpecError([Problem("spec.metricsCollectorSpec.collector.kind", problem)])
+        check_collector(self.options, spec)
 
     def log_reader(self) -> LogReader:
         """What trials printed."""
@@ -116,7 +86,8 @@ class Workshop:
         self.store.close()
 
     def _assemble(self, experiment: Experiment) -> Parts:
-        runner = self._runner(replace(experiment.spec, budget=experiment.budget))
+        spec = replace(experiment.spec, budget=experiment.budget)
+        runner = build_runner(self.options, spec, Place(self.trials_folder, self._settled))
         self._open.append(runner)
         return self._parts(runner, experiment)
 
@@ -144,32 +115,13 @@ class Workshop:
             return remote
         return algorithms.create_algorithm(spec)
 
-    def _runner(self, spec: ExperimentSpec) -> Runner:
-        options = self.options
-        if not isinstance(options.runner, str):
-            return options.runner
-        kind = load("runner", options.runner, RUNNERS)
-        if options.runner not in ("process", "inline"):
-            runner: Runner = kind(self.trials_folder)
-            return runner
-        objective, folder = options.objective, options.function_folder
-        if objective is None:
-            objective, folder = self._entry_point(spec), self.trials_folder
-        workers = {"workers": spec.budget.parallel} if options.runner == "process" else {}
-        return kind(objective, metric=spec.objective.metric, root=folder, **workers)  # type: ignore[no-any-return]
-
-    def _entry_point(self, spec: ExperimentSpec) -> Objective:
-        name = python_function.entry_point(spec.template.document)
-        if not name:
-            kind = spec.template.document.get("kind", "none")
-            raise PermanentError(
-                f"runner {self.options.runner!r} calls a Python function, but the trial template's kind is {kind!r}; "
-                f"use kind {python_function.KIND}, or --runner local"
-            )
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())  # a console script does not look for modules where it was called
-        function: Objective = load("objective", name, {})
-        return function
+    def _settled(self, id: AttemptId) -> bool:
+        """Whether the end of an attempt is on record: its trial is over, has a later attempt, or is gone."""
+        try:
+            trial = self.store.trial(id.key, id.trial)
+        except NotFoundError:
+            return True
+        return trial.state.finished or trial.attempt > id.attempt
 
 
 class Deferred:

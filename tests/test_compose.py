@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from katib.compose import Options, Workshop, suggestion_process
+from katib.compose import Workshop, suggestion_process
 from katib.core.errors import MissingExtraError, NotFoundError, PermanentError, UnknownNameError
 from katib.core.experiment import Budget, Component, Desired, ExperimentSpec, TrialTemplate
 from katib.core.naming import load
@@ -16,6 +16,7 @@ from katib.core.objective import Objective
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import Key
 from katib.engine import lifecycle
+from katib.options import Options
 from katib.storage.home import default_home
 
 SPEC = ExperimentSpec(

@@ -23,6 +23,9 @@ HEAVY = (
     "cmaes",
     "rich",
     "click",
+    "ray",
+    "kubernetes",
+    "fsspec",
 )
 
 

@@ -11,4 +11,6 @@ RUNNERS: Mapping[str, str] = {
     "local": "trial_runners.local:LocalRunner",
     "process": "trial_runners.process:ProcessRunner",
     "inline": "trial_runners.inline:InlineRunner",
+    "ray": "trial_runners.ray:RayRunner",
+    "kubernetes": "trial_runners.kubernetes:KubernetesRunner",
 }

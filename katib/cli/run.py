@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from katib.cli.clusters import runner_options, take_runner
 from katib.cli.edit import budget_options, counts_of, set_counts
 from katib.cli.foreground import Flags, run_in_foreground
 from katib.cli.loading import load_file, problems_of
@@ -22,25 +23,14 @@ from katib.cli.workshop import (
     split_experiments,
     store_option,
 )
-from katib.compose import Workshop
-from katib.core.experiment import Desired, Experiment, ExperimentSpec
-from katib.core.naming import load
+from katib.core.experiment import Desired, Experiment
 from katib.engine import lifecycle
-from katib.resources.python_function import KIND, is_python_function
-from trial_runners import RUNNERS
-
-FUNCTION_RUNNERS = ("process", "inline")
 
 
 def _shared_options(command: Any) -> Any:
     for option in reversed(
         (
-            click.option(
-                "--runner",
-                metavar="local|process|inline",
-                help="What runs trials: commands on this machine, or a Python function in worker processes or right "
-                f"here  [default: local, process for a template of kind {KIND}]",
-            ),
+            runner_options,
             suggestion_options,
             click.option(
                 "--timeout",
@@ -61,7 +51,7 @@ def _shared_options(command: Any) -> Any:
 @click.option("--parallel", type=click.IntRange(min=1), help="Trials at a time, instead of parallelTrialCount")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the search  [default: drawn at creation, then kept]")
 @_shared_options
-def run(file: Path, parallel: int | None, seed: int | None, runner: str | None, store: str, **flags: Any) -> int:
+def run(file: Path, parallel: int | None, seed: int | None, store: str, **flags: Any) -> int:
     """Run the Experiment in FILE to its best trial.
 
     Running the same file again goes on where it stopped, or says that it is complete. Ctrl-C once lets running trials
@@ -71,7 +61,7 @@ def run(file: Path, parallel: int | None, seed: int | None, runner: str | None, 
     security = take_security(flags)
     with open_workshop(store) as workshop:
         workshop.options = replace(workshop.options, suggestion_security=security)
-        _choose_runner(workshop, loaded.spec, runner)
+        workshop.options = take_runner(flags, workshop.options, loaded.spec)
 
         def prepare() -> Experiment:
             with problems_of(file):
@@ -85,7 +75,7 @@ def run(file: Path, parallel: int | None, seed: int | None, runner: str | None, 
 @namespace_option
 @budget_options
 @_shared_options
-def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: str, **flags: Any) -> int:
+def resume(words: tuple[str, ...], namespace: str, store: str, **flags: Any) -> int:
     """Go on with the stored experiment NAME, as it was created; with another budget if one is given, as katib edit.
 
     One that has ended by maxTrialCount goes on if its resumePolicy is LongRunning or FromVolume and it may have more.
@@ -104,7 +94,7 @@ def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: st
     with open_workshop(store) as workshop:
         workshop.options = replace(workshop.options, suggestion_security=security)
         experiment = find_experiment(workshop.store, key)
-        _choose_runner(workshop, experiment.spec, runner)
+        workshop.options = take_runner(flags, workshop.options, experiment.spec)
         if counts:
             experiment = set_counts(workshop, experiment.key, counts)
         if is_over(experiment):
@@ -116,16 +106,3 @@ def resume(words: tuple[str, ...], namespace: str, runner: str | None, store: st
         return run_in_foreground(
             workshop, Flags(**flags), lambda: lifecycle.want(workshop.store, experiment.key, Desired.RUN)
         )
-
-
-def _choose_runner(workshop: Workshop, spec: ExperimentSpec, wanted: str | None) -> None:
-    """The runner asked for, or the one that fits the template. Raises UnknownNameError, UsageError."""
-    function = is_python_function(spec.template.document)
-    runner = wanted or ("process" if function else "local")
-    load("runner", runner, RUNNERS)
-    if runner in FUNCTION_RUNNERS and not function:
-        kind = spec.template.document.get("kind")
-        raise click.UsageError(f"--runner {runner} calls a function, but the template's kind is {kind}; use local")
-    if runner == "local" and function:
-        raise click.UsageError(f"--runner local runs commands, but the template is a {KIND}; use process or inline")
-    workshop.options = replace(workshop.options, runner=runner)

@@ -7,7 +7,8 @@ import click
 from katib.cli.exits import FAILED, OK
 from katib.cli.output import count, print_object, print_table
 from katib.cli.workshop import output_option, store_option
-from katib.compose import Options, store_url
+from katib.compose import store_url
+from katib.options import Options
 from katib.storage import check_store, migrate_store
 from katib.storage.home import default_home
 

@@ -11,7 +11,8 @@ from katib.cli.exits import OK
 from katib.cli.loading import load_file, problems_of
 from katib.cli.output import print_object
 from katib.cli.workshop import output_option
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
+from katib.options import Options
 
 
 @click.command(short_help="Check an Experiment YAML without running it")

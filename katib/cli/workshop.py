@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import click
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import NotFoundError, nearest_hint
 from katib.core.experiment import Experiment
 from katib.core.ports import Store
 from katib.core.trial import Key, Trial
+from katib.options import Options
 from katib.storage.home import default_home
 
 Command = TypeVar("Command", bound=Callable[..., object])

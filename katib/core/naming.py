@@ -15,6 +15,8 @@ EXTRA_OF_PACKAGE = {
     "sklearn": "skopt",
     "torch": "nas",
     "ray": "ray",
+    "fsspec": "ray",
+    "kubernetes": "kubernetes",
     "psycopg": "postgres",
     "pymysql": "mysql",
 }

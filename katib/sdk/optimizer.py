@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import NotFoundError, PermanentError, RetryableError
 from katib.core.experiment import ResumePolicy
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial
+from katib.options import Options
 from katib.report import measure
 from katib.sdk.arguments import OPTIMIZER, check
 from katib.sdk.asked_trial import AskedTrial, ended, given, recorded, stopped

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.trial import Key
 from katib.core.warm_start import WarmStart
 from katib.engine import lifecycle
 from katib.engine.warm_start import copy_source
+from katib.options import Options
 from katib.sdk.arguments import TUNE, check
 from katib.sdk.experiments import METRIC, make_spec, unique_name
 from katib.sdk.result import Result

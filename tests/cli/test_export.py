@@ -19,10 +19,11 @@ from katib.cli.exits import FAILED, NOT_FOUND, OK, USAGE
 from katib.cli.export import CURVE_COLUMNS, PAGE
 from katib.cli.main import main
 from katib.cli.records import FACTS, FORMATS, flat, trial_record, write_records
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.changes import Changes, TrialChange
 from katib.core.objective import Measurement, observe
 from katib.core.trial import FailureClass, Trial, TrialState
+from katib.options import Options
 from katib.resources.status_conditions import rfc3339_exact
 from tests.contracts.store_contract import KEY, experiment
 

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from katib.cli.exits import NOT_FOUND, OK, TIME_OUT, USAGE
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.trial import Key
+from katib.options import Options
 from tests.cli.command_line import document, running_trials, started, until, write
 
 

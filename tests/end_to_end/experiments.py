@@ -15,13 +15,14 @@ from typing import Any
 
 import psutil
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.changes import Event
 from katib.core.experiment import Budget, Component, Experiment, ExperimentSpec, TemplateParameter, TrialTemplate
 from katib.core.objective import Objective
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import Key, Trial
 from katib.engine import lifecycle
+from katib.options import Options
 from trial_runners.local.processes import marked
 
 KEY = Key("default", "e2e")

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.collector import CollectorSpec
 from katib.core.errors import NotFoundError, SpecError
 from katib.core.experiment import Budget, Component
 from katib.core.objective import Objective
 from katib.core.trial import TrialState
+from katib.options import Options
 from tests.end_to_end.collector_trials import CASES, Case, document
 from tests.end_to_end.experiments import KEY, command_spec, katib, nothing_left, ran, run, until
 from trial_runners.local.collecting import free_port

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.trial import TrialState
+from katib.options import Options
 from katib.storage import check_store
 from tests.database_servers import SERVERS
 from tests.end_to_end.experiments import job, katib, nothing_left, ran, until

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from algorithms.hyperband import BRACKET, CONFIG, RUNG
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Budget, Component, ExperimentSpec, Verdict
 from katib.core.space import Integer, Real, SearchSpace
 from katib.core.trial import Trial, TrialState
 from katib.engine import lifecycle
+from katib.options import Options
 from tests.end_to_end.experiments import KEY, Ran, command_spec, nothing_left, ran
 
 # Trains from the epoch of its checkpoint to the one asked for, and says which epochs it did itself.

@@ -16,9 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Budget, Verdict
 from katib.core.trial import FailureClass, TrialState
+from katib.options import Options
 from tests.end_to_end.experiments import Ran, command_spec, job, katib, nothing_left, ran, run, until
 
 # An owner that is not heard of for a second has lost its experiment.

@@ -16,11 +16,12 @@ import yaml
 
 from algorithms import ALGORITHMS, STOPPERS
 from algorithms.population_based_training import GENERATION, MEMBER, PARENT
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import NotFoundError
 from katib.core.experiment import Budget, Verdict
 from katib.core.trial import Trial, TrialState
 from katib.engine import lifecycle
+from katib.options import Options
 from katib.resources.load import load_experiment
 from katib.resources.validation import Known
 from tests.end_to_end.experiments import KEY, Ran, katib, nothing_left, ran, until

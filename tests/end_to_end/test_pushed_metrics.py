@@ -14,9 +14,10 @@ import grpc
 import pytest
 import yaml
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import NotFoundError
 from katib.core.trial import TrialState
+from katib.options import Options
 from suggestion_service.generated import api_pb2 as pb
 from tests.end_to_end.experiments import KEY, katib, nothing_left, ran, until
 from tests.suggestion_service.katib_client import OPTIONS, call, rows_of

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.experiment import Budget, Component, ExperimentSpec, Verdict
 from katib.core.space import Choice, Integer, Real, SearchSpace
 from katib.core.trial import TrialState
 from katib.engine import lifecycle
+from katib.options import Options
 from tests.end_to_end.experiments import KEY, ROOT, Ran, command_spec, job, katib, nothing_left, ran
 
 pytestmark = pytest.mark.requires("skopt")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.errors import ConflictError, SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec, ResumePolicy, Verdict
 from katib.core.objective import Objective
@@ -15,6 +15,7 @@ from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, TrialState
 from katib.engine import lifecycle
 from katib.engine.space_edits import with_space
+from katib.options import Options
 from suggestion_service.server import serve
 
 KEY = Key("default", "exp")

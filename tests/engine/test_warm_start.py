@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from katib.compose import Options, Workshop
+from katib.compose import Workshop
 from katib.core.changes import Changes
 from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
@@ -16,6 +16,7 @@ from katib.core.space import Choice, Integer, Real, SearchSpace
 from katib.core.trial import Key, TrialState
 from katib.core.warm_start import WarmStart
 from katib.engine import lifecycle
+from katib.options import Options
 from suggestion_service.server import serve
 
 KEY = Key("default", "new")

@@ -1,0 +1,1 @@
+"""Runs trials as jobs of a Kubernetes cluster."""

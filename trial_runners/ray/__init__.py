@@ -1,0 +1,1 @@
+"""Runs trials as actors of a Ray cluster."""
