@@ -239,7 +239,7 @@ class Controller:
             run=session.parts.render(trial),
             primary_container=spec.template.primary_container,
             parent=parent,
-            labels=trial.labels,
+            labels={**spec.labels, **trial.labels},
             collector=spec.collector,
             metrics=spec.objective.metrics,
             retain=spec.template.retain,

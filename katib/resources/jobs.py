@@ -53,7 +53,7 @@ def pod_template(manifest: Mapping[str, Any], container: str = "") -> Mapping[st
 
     A Pod is its own template. A template with a container called ``container`` is preferred to the others.
     """
-    templates = [template for _, template in _pod_templates(manifest)]
+    templates = [template for _, template in pod_templates(manifest)]
     return next((template for template in templates if container in _names(template)), next(iter(templates), None))
 
 
@@ -101,7 +101,7 @@ def _ready(found: _Found, manifest: Mapping[str, Any], given: Mapping[str, str])
 def deadline_seconds(manifest: Mapping[str, Any]) -> float | None:
     """``activeDeadlineSeconds`` of the job or of its pod, the smaller one; None without. Raises SpecError."""
     spec = _mapping(manifest.get("spec"))
-    path, template = next(_pod_templates(manifest), ("", {}))
+    path, template = next(pod_templates(manifest), ("", {}))
     holders = (
         ("spec", spec),
         ("spec.runPolicy", _mapping(spec.get("runPolicy"))),
@@ -119,22 +119,22 @@ def deadline_seconds(manifest: Mapping[str, Any]) -> float | None:
     return min(deadlines, default=None)
 
 
-def _pod_templates(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+def pod_templates(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(path, template) of everything with ``spec.containers``, outer ones first, primary replicas before others."""
     if isinstance(node, Mapping):
         if isinstance(_mapping(node.get("spec")).get("containers"), list):
             yield path, node
         roles = [role for role in _ROLES if role in node]
         for key in [*roles, *(key for key in node if key not in roles)]:
-            yield from _pod_templates(node[key], join_path(path, str(key)))
+            yield from pod_templates(node[key], join_path(path, str(key)))
     elif isinstance(node, list):
         for index, item in enumerate(node):
-            yield from _pod_templates(item, f"{path}[{index}]")
+            yield from pod_templates(item, f"{path}[{index}]")
 
 
 def _in_pod_template(manifest: Mapping[str, Any], name: str) -> _Found:
     seen: list[str] = []
-    for path, template in _pod_templates(manifest):
+    for path, template in pod_templates(manifest):
         for index, container in enumerate(template["spec"]["containers"]):
             place = join_path(path, f"spec.containers[{index}]")
             if _mapping(container).get("name") == name:

@@ -1,0 +1,138 @@
+"""The job of an attempt, as it is created in the cluster: what the user wrote, and what we add to it.
+
+Added are the name, Katib's labels (on the job and on all of its pods) and, to the container that trains, variables and
+mounts; containers beside it only where a file has to be read or a checkpoint copied. The command is never touched: no
+shell is put around it, so its quoting stays, and its output stays where ``kubectl logs`` looks for it.
+
+A TrainJob's pods come from a runtime in the cluster: it gets labels for what is derived from it, and variables. (How a
+TrainJob changes its pods has had three forms in three releases, each dropped without a word by the others, so none is
+used.) Argo Workflows and Tekton PipelineRuns get labels and variables too. What needs a container or volume of its own
+is refused for these kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from katib.core.errors import RunnerError
+from katib.core.experiment import TrialTemplate
+from katib.core.trial import Attempt
+from trial_runners.kubernetes.names import TRIAL_LABEL, job_name, labels_of
+from trial_runners.kubernetes.pods import (
+    Additions,
+    Tree,
+    change_templates,
+    extended,
+    labelled,
+    primary_path,
+    sequence,
+    tree,
+    variable,
+    with_env,
+)
+from trial_runners.settings import KubernetesSettings
+
+# Seconds after its end that a Job, whose controller never came back to it, is removed by the cluster.
+FORGOTTEN_SECONDS = 7 * 24 * 3600
+
+
+def manifest_for(attempt: Attempt, template: TrialTemplate, settings: KubernetesSettings) -> dict[str, Any]:
+    """The job of ``attempt`` to create, of whatever kind. Raises RunnerError, with the path in the manifest or the
+    setting, on what cannot be done."""
+    labels = labels_of(attempt)
+    metadata = {
+        **tree(attempt.run.get("metadata")),
+        "name": job_name(attempt.id),
+        "namespace": attempt.id.key.namespace,
+    }
+    job = labelled({**attempt.run, "metadata": metadata}, labels)
+    prepare = _FORMS.get(str(job.get("kind")))
+    if prepare is not None:
+        return prepare(job, attempt, labels)
+    primary = primary_path(job, attempt.primary_container, template.primary_pod_labels)
+    if primary is None:
+        raise RunnerError(f"no pod template in the {job.get('kind')} has a container {attempt.primary_container!r}")
+    additions = Additions(env=(_TRIAL_NAME, *own_variables(attempt)))
+
+    def prepared(path: str, pod: Tree) -> Tree:
+        pod = labelled(pod, labels)
+        return extended(pod, attempt.primary_container, additions)
+
+    prepared_job: dict[str, Any] = change_templates(job, prepared)
+    return prepared_job if attempt.retain else _forgettable(prepared_job)
+
+
+_TRIAL_NAME: Tree = {
+    "name": "KATIB_TRIAL_NAME",
+    "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{TRIAL_LABEL}']"}},
+}
+
+
+def own_variables(attempt: Attempt) -> tuple[Tree, ...]:
+    """What every container that trains is told of its attempt, beside the trial's name."""
+    return (
+        variable("KATIB_NAMESPACE", attempt.id.key.namespace),
+        variable("KATIB_EXPERIMENT_NAME", attempt.id.key.name),
+        variable("KATIB_ATTEMPT", str(attempt.id.attempt)),
+        variable("KATIB_SEED", str(attempt.seed)),
+    )
+
+
+def _forgettable(job: dict[str, Any]) -> dict[str, Any]:
+    """A batch Job that the cluster removes some days after its end, unless its user says when."""
+    spec = tree(job.get("spec"))
+    if job.get("kind") != "Job" or not str(job.get("apiVersion")).startswith("batch/"):
+        return job
+    return {**job, "spec": {"ttlSecondsAfterFinished": FORGOTTEN_SECONDS, **spec}}
+
+
+def _train_job(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
+    spec = tree(job.get("spec"))
+    trainer = with_env(tree(spec.get("trainer")), _plain_variables(attempt))
+    return {**job, "spec": {**spec, "labels": {**tree(spec.get("labels")), **labels}, "trainer": trainer}}
+
+
+def _workflow(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
+    """Argo: all templates with a container of that name (it is ``main`` where none is given)."""
+    spec = tree(job.get("spec"))
+    templates = [
+        {**item, "container": with_env(tree(item["container"]), _plain_variables(attempt))}
+        if tree(item.get("container")) and item["container"].get("name", "main") == attempt.primary_container
+        else item
+        for item in map(tree, sequence(spec.get("templates")))
+    ]
+    metadata = tree(spec.get("podMetadata"))
+    pods = {**metadata, "labels": {**tree(metadata.get("labels")), **labels}}
+    return {**job, "spec": {**spec, "podMetadata": pods, "templates": templates}}
+
+
+def _pipeline_run(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
+    """Tekton: all steps of that name, with or without ``step-``. A run's labels are passed on to its pods."""
+    spec = tree(job.get("spec"))
+    pipeline = tree(spec.get("pipelineSpec"))
+    tasks = [_task(tree(task), attempt) for task in sequence(pipeline.get("tasks"))]
+    return {**job, "spec": {**spec, "pipelineSpec": {**pipeline, "tasks": tasks}}} if tasks else job
+
+
+def _task(task: Tree, attempt: Attempt) -> Tree:
+    spec = tree(task.get("taskSpec"))
+    steps = [
+        with_env(step, _plain_variables(attempt))
+        if attempt.primary_container in (step.get("name"), f"step-{step.get('name')}")
+        else step
+        for step in map(tree, sequence(spec.get("steps")))
+    ]
+    return {**task, "taskSpec": {**spec, "steps": steps}} if steps else task
+
+
+def _plain_variables(attempt: Attempt) -> tuple[Tree, ...]:
+    """The same where a pod may lack the labels that a reference needs."""
+    return (variable("KATIB_TRIAL_NAME", attempt.id.trial), *own_variables(attempt))
+
+
+_FORMS: Mapping[str, Callable[[Tree, Attempt, Mapping[str, str]], Tree]] = {
+    "TrainJob": _train_job,
+    "Workflow": _workflow,
+    "PipelineRun": _pipeline_run,
+}
