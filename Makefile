@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.ready
-QUICK_TESTS := $(BIN)/python -m pytest -m "not slow and not servers"
+QUICK_TESTS := $(BIN)/python -m pytest -m "not slow and not servers and not kubernetes"
 
-.PHONY: demo test test-all test-servers check proto bench clean
+.PHONY: demo test test-all test-servers test-kubernetes check proto bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,11 +30,16 @@ test: $(VENV)/.ready-dev  ## the tests that need pip alone
 		$(QUICK_TESTS) --last-failed --last-failed-no-failures none; }
 
 test-all: $(VENV)/.ready-dev  ## also the slow ones
-	$(BIN)/python -m pytest -n 2 -m "not servers"
+	$(BIN)/python -m pytest -n 2 -m "not servers and not kubernetes"
 
-test-servers: $(VENV)/.ready-dev  ## the tests that need database servers; installs those with apt, as root or by sudo
+test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it installs as root or by sudo: databases, Kubernetes
 	.ci/install-servers
 	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb}" $(BIN)/python -m pytest -n 2 -m "servers or every_store"
+	$(MAKE) test-kubernetes
+
+test-kubernetes: $(VENV)/.ready-dev  ## on the cluster of $KUBECONFIG, else on a test bed that it builds (once) and starts as root
+	PYTHON="$(PYTHON)" .ci/install-kubernetes
+	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-k8s}" $(BIN)/python -m pytest -n 2 -m kubernetes
 
 check: $(VENV)/.ready-dev  ## linters, types, floors
 	$(BIN)/ruff check .

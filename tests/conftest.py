@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import kubernetes_cluster as cluster
 from tests.database_servers import KINDS, STORES, SharedServers, new_store
+from tests.shared_programs import SharedPrograms
 
 # Machines differ, and tests run beside each other: how long an example takes says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,7 +42,7 @@ PARTS = {
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),
     "chromium": lambda: shutil.which("chromium") is not None,
-    "k8s": lambda: shutil.which("kubelet") is not None,
+    "k8s": cluster.is_here,
 }
 
 
@@ -58,6 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             (part,) = mark.args
             if part in KINDS:
                 item.add_marker(pytest.mark.servers)
+            if part == "k8s":
+                item.add_marker(pytest.mark.kubernetes)
             if part not in required and not PARTS[part]():
                 item.add_marker(pytest.mark.skip(reason=f"{part} is not installed"))
 
@@ -83,12 +87,18 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedServers]:
-    """Database servers, started when a test asks for the first of a kind."""
+def shared_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedPrograms]:
+    """What all workers of the run share: started when a test asks for the first of a kind."""
     own = tmp_path_factory.getbasetemp()
-    shared = SharedServers(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    shared = SharedPrograms(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
     yield shared
     shared.let_go()
+
+
+@pytest.fixture(scope="session")
+def servers(shared_programs: SharedPrograms) -> SharedServers:
+    """Database servers."""
+    return SharedServers(shared_programs)
 
 
 @pytest.fixture
@@ -96,3 +106,17 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path, servers: SharedSer
     """A new, empty store of the kind that the parameter names."""
     with new_store(request.param, tmp_path, servers) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def kubernetes_cluster(shared_programs: SharedPrograms) -> Path:
+    """The kubeconfig of a Kubernetes cluster with a node."""
+    return cluster.kubeconfig_of(shared_programs)
+
+
+@pytest.fixture
+def kubernetes_namespace(kubernetes_cluster: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A new namespace of the cluster, which ``$KUBECONFIG`` leads to meanwhile."""
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes_cluster))
+    with cluster.new_namespace(kubernetes_cluster) as name:
+        yield name
