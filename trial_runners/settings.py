@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,9 +24,11 @@ class KubernetesSettings:
     """context: of the kubeconfig, empty for its current one (or the cluster that this process is a pod of).
     checkpoints: ``claim:NAME`` of a PersistentVolumeClaim, or an fsspec URL, empty for none that outlives its pod.
     collector_image: what runs beside a trial whose metrics stand in a file, empty for the trial's own image.
-    image: what runs Python functions, empty to refuse them."""
+    image: what runs Python functions, empty to refuse them. db_manager: ``HOST:PORT`` of a DBManager that pods reach,
+    for the collector Push; empty for a file beside the trial."""
 
     context: str = ""
     checkpoints: str = ""
     collector_image: str = ""
     image: str = ""
+    db_manager: str = field(default_factory=lambda: os.environ.get("KATIB_DB_MANAGER_ADDRESS", ""))

@@ -18,7 +18,8 @@ from typing import Any
 from katib.core.errors import RunnerError
 from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt
-from trial_runners.kubernetes.names import TRIAL_LABEL, job_name, labels_of
+from trial_runners.kubernetes.collecting import collecting, collector_container, plain_variables
+from trial_runners.kubernetes.names import job_name, labels_of
 from trial_runners.kubernetes.pods import (
     Additions,
     Tree,
@@ -26,12 +27,16 @@ from trial_runners.kubernetes.pods import (
     extended,
     labelled,
     primary_path,
+    restarts,
     sequence,
     tree,
-    variable,
     with_env,
 )
+from trial_runners.kubernetes.variables import trial_variables
 from trial_runners.settings import KubernetesSettings
+
+Variables = tuple[Tree, ...]
+Labels = Mapping[str, str]
 
 # Seconds after its end that a Job, whose controller never came back to it, is removed by the cluster.
 FORGOTTEN_SECONDS = 7 * 24 * 3600
@@ -47,36 +52,31 @@ def manifest_for(attempt: Attempt, template: TrialTemplate, settings: Kubernetes
         "namespace": attempt.id.key.namespace,
     }
     job = labelled({**attempt.run, "metadata": metadata}, labels)
-    prepare = _FORMS.get(str(job.get("kind")))
-    if prepare is not None:
-        return prepare(job, attempt, labels)
+    kind = str(job.get("kind"))
+    if kind in _FORMS:
+        return _FORMS[kind](job, _variables(kind, attempt, settings), labels, attempt.primary_container)
     primary = primary_path(job, attempt.primary_container, template.primary_pod_labels)
     if primary is None:
-        raise RunnerError(f"no pod template in the {job.get('kind')} has a container {attempt.primary_container!r}")
-    additions = Additions(env=(_TRIAL_NAME, *own_variables(attempt)))
+        raise RunnerError(f"no pod template in the {kind} has a container {attempt.primary_container!r}")
 
     def prepared(path: str, pod: Tree) -> Tree:
-        pod = labelled(pod, labels)
-        return extended(pod, attempt.primary_container, additions)
+        additions = Additions(env=trial_variables(attempt))
+        if path == primary:
+            additions += collecting(attempt, pod, settings, restarts(job, path, pod))
+        return extended(labelled(pod, labels), attempt.primary_container, additions)
 
     prepared_job: dict[str, Any] = change_templates(job, prepared)
     return prepared_job if attempt.retain else _forgettable(prepared_job)
 
 
-_TRIAL_NAME: Tree = {
-    "name": "KATIB_TRIAL_NAME",
-    "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{TRIAL_LABEL}']"}},
-}
-
-
-def own_variables(attempt: Attempt) -> tuple[Tree, ...]:
-    """What every container that trains is told of its attempt, beside the trial's name."""
-    return (
-        variable("KATIB_NAMESPACE", attempt.id.key.namespace),
-        variable("KATIB_EXPERIMENT_NAME", attempt.id.key.name),
-        variable("KATIB_ATTEMPT", str(attempt.id.attempt)),
-        variable("KATIB_SEED", str(attempt.seed)),
-    )
+def _variables(kind: str, attempt: Attempt, settings: KubernetesSettings) -> Variables:
+    """For kinds whose pods cannot be given more. Raises RunnerError where more is needed."""
+    if collector_container(attempt, settings):
+        raise RunnerError(
+            f"{kind}: the metrics collector {attempt.collector.kind} needs a container beside the training, which "
+            f"cannot be put into jobs of this kind; expected StdOut or PrometheusMetric"
+        )
+    return (*trial_variables(attempt, labelled=False), *plain_variables(attempt, settings))
 
 
 def _forgettable(job: dict[str, Any]) -> dict[str, Any]:
@@ -87,51 +87,45 @@ def _forgettable(job: dict[str, Any]) -> dict[str, Any]:
     return {**job, "spec": {"ttlSecondsAfterFinished": FORGOTTEN_SECONDS, **spec}}
 
 
-def _train_job(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
+def _train_job(job: Tree, env: Variables, labels: Labels, container: str) -> Tree:
+    """A TrainJob has one training container, whatever its runtime calls it."""
     spec = tree(job.get("spec"))
-    trainer = with_env(tree(spec.get("trainer")), _plain_variables(attempt))
+    trainer = with_env(tree(spec.get("trainer")), env)
     return {**job, "spec": {**spec, "labels": {**tree(spec.get("labels")), **labels}, "trainer": trainer}}
 
 
-def _workflow(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
-    """Argo: all templates with a container of that name (it is ``main`` where none is given)."""
+def _workflow(job: Tree, env: Variables, labels: Labels, container: str) -> Tree:
+    """Argo: all templates with a container of that name; it is ``main`` where none is given."""
     spec = tree(job.get("spec"))
     templates = [
-        {**item, "container": with_env(tree(item["container"]), _plain_variables(attempt))}
-        if tree(item.get("container")) and item["container"].get("name", "main") == attempt.primary_container
+        {**item, "container": with_env(tree(item["container"]), env)}
+        if "container" in item and tree(item["container"]).get("name", "main") == container
         else item
         for item in map(tree, sequence(spec.get("templates")))
     ]
     metadata = tree(spec.get("podMetadata"))
-    pods = {**metadata, "labels": {**tree(metadata.get("labels")), **labels}}
-    return {**job, "spec": {**spec, "podMetadata": pods, "templates": templates}}
+    pods = {"podMetadata": {**metadata, "labels": {**tree(metadata.get("labels")), **labels}}}
+    return {**job, "spec": {**spec, **pods, "templates": templates}}
 
 
-def _pipeline_run(job: Tree, attempt: Attempt, labels: Mapping[str, str]) -> Tree:
-    """Tekton: all steps of that name, with or without ``step-``. A run's labels are passed on to its pods."""
+def _pipeline_run(job: Tree, env: Variables, labels: Labels, container: str) -> Tree:
+    """Tekton: all steps of that name, with or without ``step-``. A run passes its labels on to its pods."""
     spec = tree(job.get("spec"))
     pipeline = tree(spec.get("pipelineSpec"))
-    tasks = [_task(tree(task), attempt) for task in sequence(pipeline.get("tasks"))]
+    tasks = [_task(tree(task), env, container) for task in sequence(pipeline.get("tasks"))]
     return {**job, "spec": {**spec, "pipelineSpec": {**pipeline, "tasks": tasks}}} if tasks else job
 
 
-def _task(task: Tree, attempt: Attempt) -> Tree:
+def _task(task: Tree, env: Variables, container: str) -> Tree:
     spec = tree(task.get("taskSpec"))
     steps = [
-        with_env(step, _plain_variables(attempt))
-        if attempt.primary_container in (step.get("name"), f"step-{step.get('name')}")
-        else step
+        with_env(step, env) if container in (step.get("name"), f"step-{step.get('name')}") else step
         for step in map(tree, sequence(spec.get("steps")))
     ]
     return {**task, "taskSpec": {**spec, "steps": steps}} if steps else task
 
 
-def _plain_variables(attempt: Attempt) -> tuple[Tree, ...]:
-    """The same where a pod may lack the labels that a reference needs."""
-    return (variable("KATIB_TRIAL_NAME", attempt.id.trial), *own_variables(attempt))
-
-
-_FORMS: Mapping[str, Callable[[Tree, Attempt, Mapping[str, str]], Tree]] = {
+_FORMS: Mapping[str, Callable[[Tree, Variables, Labels, str], Tree]] = {
     "TrainJob": _train_job,
     "Workflow": _workflow,
     "PipelineRun": _pipeline_run,

@@ -68,6 +68,16 @@ def primary_path(manifest: Mapping[str, Any], container: str, labels: Mapping[st
     return found[0][0] if found else None
 
 
+def restarts(manifest: Mapping[str, Any], path: str, template: Mapping[str, Any]) -> bool:
+    """Whether containers that failed, in pods of the template at ``path``, are started again in their pod. Training
+    operators put the policy beside the template, over what it says itself."""
+    above: Any = manifest
+    for part in path.split(".")[:-1]:
+        above = tree(above).get(part)
+    policy = tree(above).get("restartPolicy") or tree(template.get("spec")).get("restartPolicy") or "Always"
+    return policy in ("OnFailure", "Always")
+
+
 def named(template: Mapping[str, Any], container: str) -> Tree | None:
     """The container of that name in a pod template."""
     own = (tree(item) for item in sequence(tree(template.get("spec")).get("containers")))
@@ -118,15 +128,22 @@ def with_mounts(container: Tree, mounts: Sequence[Tree]) -> Tree:
     return {**container, "volumeMounts": _united(sequence(container.get("volumeMounts")), mounts, "mountPath")}
 
 
-def mounted(container: Mapping[str, Any], path: str) -> Tree | None:
-    """The mount of the container's own at ``path``, None if it has none there."""
-    found = (tree(mount) for mount in sequence(container.get("volumeMounts")))
-    return next((mount for mount in found if _place(mount.get("mountPath")) == _place(path)), None)
+def mount_above(container: Mapping[str, Any], path: str) -> Tree | None:
+    """The container's own mount that holds the folder ``path``, the innermost; None if none does."""
+    mounts = (tree(mount) for mount in sequence(container.get("volumeMounts")))
+    above = [mount for mount in mounts if f"{path.rstrip('/')}/".startswith(f"{_place(mount.get('mountPath'))}/")]
+    return max(above, key=lambda mount: len(str(mount["mountPath"])), default=None)
 
 
 def variable(name: str, value: str) -> Tree:
-    """An environment variable that has exactly this value: Kubernetes expands ``$(NAME)`` in it otherwise."""
-    return {"name": name, "value": value.replace("$(", "$$(")}
+    """An environment variable that has exactly this value."""
+    return {"name": name, "value": escaped(value)}
+
+
+def escaped(text: str) -> str:
+    """``text`` as a word of a command or the value of a variable that Kubernetes leaves as it is: it puts variables in
+    the place of ``$(NAME)``, and one dollar in that of two."""
+    return text.replace("$", "$$")
 
 
 def tree(node: object) -> Tree:
