@@ -104,11 +104,7 @@ class AttemptFolder:
     @classmethod
     def of(cls, root: Path, id: AttemptId) -> AttemptFolder:
         """The folder of ``id``, inside ``root`` whatever it is called. Raises RunnerError: no plain file name."""
-        names = (id.key.namespace, id.key.name, id.trial, str(id.attempt))
-        for name in names:
-            if not _NAME.fullmatch(name) or ".." in name:
-                raise RunnerError(f"{name!r} cannot name a folder: expected letters, digits, '-', '_' and '.'")
-        return cls(root.joinpath(*names))
+        return cls(root.joinpath(*attempt_names(id)))
 
     @property
     def log(self) -> Path:
@@ -246,6 +242,15 @@ class AttemptFolder:
                 return [json.loads(line) for line in file if line.endswith(b"\n")]
         except (FileNotFoundError, ValueError):
             return []
+
+
+def attempt_names(id: AttemptId) -> tuple[str, ...]:
+    """Names of the folders that lead to the attempt. Raises RunnerError: no plain file name."""
+    names = (id.key.namespace, id.key.name, id.trial, str(id.attempt))
+    for name in names:
+        if not _NAME.fullmatch(name) or ".." in name:
+            raise RunnerError(f"{name!r} cannot name a folder: expected letters, digits, '-', '_' and '.'")
+    return names
 
 
 class Inheritance(NamedTuple):
