@@ -47,6 +47,10 @@ def told(manifest: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("KATIB_METRICS_"): env[name] for name in env if name.startswith("KATIB_METRICS_")}
 
 
+def without_checkpoints(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["name"] != "katib-checkpoints"]
+
+
 IN_KATIB = {"DIR": "/katib", "FORMAT": "TEXT"}
 
 
@@ -78,10 +82,10 @@ def test_an_echo_beside_the_training(
     spec = spec_of(manifest)
     mount = {"name": "metrics-volume", "mountPath": folder}
     assert told(manifest) == expected
-    assert spec["volumes"] == [{"name": "metrics-volume", "emptyDir": {}}]
+    assert without_checkpoints(spec["volumes"]) == [{"name": "metrics-volume", "emptyDir": {}}]
     assert spec["shareProcessNamespace"] is True
     echo, training = spec["containers"]
-    assert training["volumeMounts"] == [mount]
+    assert without_checkpoints(training["volumeMounts"]) == [mount]
     assert {key: training[key] for key in ("command", "args")} == {key: TRAIN[key] for key in ("command", "args")}
     assert (echo["name"], echo["image"], echo["volumeMounts"]) == (COLLECTOR, "mnist:1", [mount])
     assert echo["command"][:5] == ["python3", "-I", "-S", "-u", "-c"]
@@ -118,7 +122,7 @@ def test_the_users_own_collector() -> None:
     assert (mine["name"], mine["image"], mine["args"]) == ("mine", "mnist:1", ["-v"])
     assert mine["volumeMounts"] == [{"name": "metrics-volume", "mountPath": "/katib"}]
     assert values(mine)["KATIB_METRICS_FILE"] == "/katib/x.csv"
-    assert "volumes" not in spec_of(made(BARE))
+    assert not without_checkpoints(spec_of(made(BARE))["volumes"])
     assert collector_container(attempt_of(CUSTOM, job(TRAIN)), PLAIN) == "mine"
 
 
@@ -170,8 +174,9 @@ def test_a_volume_of_the_users_own_is_shared(mount: dict[str, str], own: bool) -
     echo, training = spec["containers"]
     ours = {"name": "metrics-volume", "mountPath": "/katib"}
     assert echo["volumeMounts"] == [mount if own else ours]
-    assert training["volumeMounts"] == ([mount] if own else [mount, ours])
-    assert [volume["name"] for volume in spec["volumes"]] == (["data"] if own else ["data", "metrics-volume"])
+    assert without_checkpoints(training["volumeMounts"]) == ([mount] if own else [mount, ours])
+    names = [volume["name"] for volume in without_checkpoints(spec["volumes"])]
+    assert names == (["data"] if own else ["data", "metrics-volume"])
     assert ("fresh" in echo["command"]) is not own
 
 
