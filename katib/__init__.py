@@ -10,14 +10,16 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AskedTrial": "katib.sdk.asked_trial",
+    "KubernetesSettings": "trial_runners.settings",
     "Optimizer": "katib.sdk.optimizer",
+    "RaySettings": "trial_runners.settings",
     "Result": "katib.sdk.result",
     "report_metrics": "katib.report",
     "search": "katib.sdk",
     "tune": "katib.sdk.tune",
 }
 
-__all__ = ["AskedTrial", "Optimizer", "Result", "__version__", "report_metrics", "search", "tune"]
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

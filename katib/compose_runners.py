@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from katib.core.errors import PermanentError, Problem, SpecError
 from katib.core.experiment import ExperimentSpec
@@ -19,6 +20,8 @@ from trial_runners import RUNNERS
 
 # What calls a function, and so gets its metrics from what that returns or reports.
 FUNCTION_RUNNERS = ("process", "inline")
+# What keeps the trials' folders of this machine for itself as well.
+CLUSTERS = ("ray", "kubernetes")
 _READ_BESIDE = ("TensorFlowEvent", "PrometheusMetric", "Custom")
 
 
@@ -51,7 +54,7 @@ def build_runner(options: Options, spec: ExperimentSpec, place: Place) -> Runner
     if options.runner == "ray":
         objective = _objective(options, spec) if _calls(options, spec) else None
         runner = kind(
-            place.trials,
+            options.function_folder or place.trials,
             settings=options.ray,
             objective=objective,
             metric=spec.objective.metric,
@@ -64,11 +67,24 @@ def build_runner(options: Options, spec: ExperimentSpec, place: Place) -> Runner
         )
     elif options.runner in FUNCTION_RUNNERS:
         folder = options.function_folder if options.objective is not None else place.trials
-        workers = {"workers": spec.budget.parallel} if options.runner == "process" else {}
-        runner = kind(_objective(options, spec), metric=spec.objective.metric, root=folder, **workers)
+        extra = _process_arguments(spec) if options.runner == "process" else {}
+        _refuse_workers(options, spec)
+        runner = kind(_objective(options, spec), metric=spec.objective.metric, root=folder, **extra)
     else:
         runner = kind(place.trials)
     return runner
+
+
+def _process_arguments(spec: ExperimentSpec) -> dict[str, Any]:
+    needs = python_function.needs(spec.template.document)
+    return {"workers": spec.budget.parallel, "isolate": needs.isolate}
+
+
+def _refuse_workers(options: Options, spec: ExperimentSpec) -> None:
+    workers = python_function.needs(spec.template.document).workers
+    if workers > 1:
+        problem = f"got {workers}: the runner {options.runner!r} has one worker a trial, use --runner ray"
+        raise SpecError([Problem("spec.trialTemplate.trialSpec.spec.workers", problem)])
 
 
 def _calls(options: Options, spec: ExperimentSpec) -> bool:

@@ -36,9 +36,12 @@ class ProcessRunner:
     grace pass loses its worker process. Both, and starts beyond the number of workers, move on in ``poll``.
     """
 
-    def __init__(self, objective: Objective, *, metric: str, workers: int, root: Path | None = None) -> None:
+    def __init__(
+        self, objective: Objective, *, metric: str, workers: int, root: Path | None = None, isolate: bool = False
+    ) -> None:
         """metric: what a returned number measures. workers: most trials at a time. root: folder for output and
-        checkpoints, a folder for each attempt; without it output goes to standard error.
+        checkpoints, a folder for each attempt; without it output goes to standard error. isolate: a new worker process
+        for every trial.
 
         Raises SpecError if the objective cannot be sent to another process.
         """
@@ -48,6 +51,7 @@ class ProcessRunner:
         self._metric = metric
         self._size = workers
         self._root = root.absolute() if root else None
+        self._isolate = isolate
         self._workers: list[WorkerProcess] = []
         self._idle: list[WorkerProcess] = []
         self._running: dict[AttemptId, WorkerProcess] = {}
@@ -157,7 +161,9 @@ class ProcessRunner:
             self._outcomes.conclude(id, ending, stopping=worker.stopping)
             self._running.pop(id)
             worker.rest()
-            if not worker.killed:
+            if self._isolate:
+                worker.kill()
+            elif not worker.killed:
                 self._idle.append(worker)
 
     def _bury(self, worker: WorkerProcess) -> None:

@@ -10,7 +10,7 @@ from katib.resources import conditions
 from katib.resources.documents import ExperimentSpec, TrialParameterSpec, TrialTemplateSpec
 from katib.resources.jobs import pod_template
 from katib.resources.kubernetes_job import Job
-from katib.resources.python_function import API_VERSION, ENTRY_POINT, entry_point, is_python_function
+from katib.resources.python_function import API_VERSION, ENTRY_POINT, entry_point, is_python_function, problems_of
 from katib.resources.reading import read
 from katib.resources.scalars import show
 from katib.resources.template import meta_reference, meta_value, placeholders
@@ -49,6 +49,8 @@ def _python_function(template: TrialTemplateSpec, document: Mapping[str, Any]) -
     name = entry_point(document)
     if not ENTRY_POINT.fullmatch(name):
         yield Problem(f"{path}.spec.entryPoint", f"got {show(name)}, expected package.module:function")
+    for problem in problems_of(document):
+        yield Problem(f"{path}.{problem.path}", problem.message)
     if template.trial_parameters:
         yield Problem(f"{ROOT}.trialParameters", "a PythonFunction gets every parameter by its name; leave this out")
 

@@ -13,8 +13,9 @@ from katib.core.errors import Problem, SpecError
 from katib.core.objective import Direction
 from katib.resources.validation import NAME_RULE, is_experiment_name
 from katib.sdk.result import Result
+from trial_runners.settings import KubernetesSettings, RaySettings
 
-RUNNERS = ("process", "inline")
+RUNNERS = ("process", "inline", "ray", "kubernetes")
 
 
 class Rule(NamedTuple):
@@ -111,6 +112,11 @@ TUNE: Mapping[str, Rule] = {
     "max_trials": at_least(1),
     **_SEARCH,
     "runner": one_of(*RUNNERS),
+    "ray": optional(Rule(lambda value: isinstance(value, RaySettings), "katib.RaySettings(...)")),
+    "kubernetes": optional(Rule(lambda value: isinstance(value, KubernetesSettings), "katib.KubernetesSettings(...)")),
+    "resources": optional(MAPPING),
+    "workers": at_least(1),
+    "isolate": Rule(lambda value: isinstance(value, bool), "True or False"),
     "warm_start": Rule(
         lambda value: isinstance(value, Sequence) and all(isinstance(each, Result) for each in value),
         "a list of results of katib.tune",

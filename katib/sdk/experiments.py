@@ -11,12 +11,13 @@ from typing import Any
 from katib.compose import Workshop
 from katib.core.constraints import Constraint
 from katib.core.errors import AlreadyExistsError, LeaseHeldError, Problem, SpecError
-from katib.core.experiment import Budget, Component, Desired, Experiment, ExperimentSpec, Limits
+from katib.core.experiment import Budget, Component, Desired, Experiment, ExperimentSpec, Limits, TrialTemplate
 from katib.core.objective import Direction, Objective, Target
 from katib.core.ports import Lease
 from katib.core.space import SearchSpace
 from katib.core.trial import Key, Parameters
 from katib.engine import controller, lifecycle
+from katib.resources.python_function import function_document, problems_of
 from katib.sdk.search import space_of
 from katib.storage.leases import this_holder
 
@@ -47,7 +48,20 @@ def make_spec(key: Key, arguments: Mapping[str, Any]) -> ExperimentSpec:
         seed=_int(given["seed"]),
         initial=_initial(space, given["initial"]),
         limits=Limits(_float(given["max_duration"]), _float(given["max_trial_duration"])),
+        template=TrialTemplate(_document(given)),
     )
+
+
+def _document(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a trial runs in, if anything was asked for. Raises SpecError."""
+    resources, workers, isolate = given.get("resources") or {}, given.get("workers", 1), given.get("isolate", False)
+    if not resources and workers == 1 and not isolate:
+        return {}
+    document = function_document(resources, workers, isolate)
+    problems = [Problem(problem.path.removeprefix("spec."), problem.message) for problem in problems_of(document)]
+    if problems:
+        raise SpecError(problems)
+    return document
 
 
 def _constraints(texts: Sequence[str]) -> list[Constraint]:

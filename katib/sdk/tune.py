@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from katib.compose import Workshop
+from katib.compose_runners import CLUSTERS
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.trial import Key
@@ -20,6 +22,7 @@ from katib.sdk.experiments import METRIC, make_spec, unique_name
 from katib.sdk.result import Result
 from katib.sdk.search import Domain
 from katib.storage.home import default_home
+from trial_runners.settings import KubernetesSettings, RaySettings
 
 
 def tune(  # noqa: PLR0913 - the public face: every argument after the space is a keyword
@@ -42,7 +45,12 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     max_duration: float | None = None,
     max_trial_duration: float | None = None,
     max_failed: int | None = None,
-    runner: Literal["process", "inline"] = "process",
+    runner: Literal["process", "inline", "ray", "kubernetes"] = "process",
+    ray: RaySettings | None = None,
+    kubernetes: KubernetesSettings | None = None,
+    resources: Mapping[str, float | str] | None = None,
+    workers: int = 1,
+    isolate: bool = False,
     seed: int | None = None,
     folder: str | Path | None = None,
     warm_start: Sequence[Result] = (),
@@ -51,10 +59,14 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
 
     objective: takes a dict of typed values and returns a number, or a dict of metrics that has ``metric`` in it; or
     returns None and reports by ``katib.report_metrics``. space: name -> ``katib.search`` helper. parallel: trials at a
-    time. runner: ``process`` runs trials in worker processes, ``inline`` in this thread, one by one, so that a debugger
-    stops in them. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each
-    trial's output there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband and population
-    based training continue from.
+    time. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each trial's output
+    there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband and population based training
+    continue from.
+
+    runner: ``process`` runs trials in worker processes, ``inline`` in this thread, one by one, so that a debugger stops
+    in them, ``ray`` and ``kubernetes`` on a cluster; the arguments of these names say how that is reached. resources:
+    of one worker, by Kubernetes' names (``{"cpu": 2, "memory": "4Gi", "nvidia.com/gpu": 0.5}``), which a cluster keeps
+    free for it. workers: processes of one trial, on Ray. isolate: a new process for every trial.
 
     objectives: several metrics to optimise, in place of ``metric``. constraints: expressions over parameters, and over
     metrics that the objective reports. initial: points to try first. repeats: runs of each set of parameters, whose
@@ -67,8 +79,15 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     """
     check(TUNE, locals())
     spec = _warm(make_spec(Key("default", unique_name("tune")), locals()), warm_start)
-    kept = Path(folder) if folder is not None else None
-    options = Options(default_home(), "memory://", runner=runner, objective=objective, function_folder=kept)
+    options = Options(
+        default_home(),
+        "memory://",
+        runner=runner,
+        objective=objective,
+        function_folder=Path(folder) if folder is not None else None,
+        ray=ray or RaySettings(),
+        kubernetes=kubernetes or KubernetesSettings(),
+    )
     return _run(options, spec)
 
 
@@ -86,6 +105,9 @@ def _warm(spec: ExperimentSpec, results: Sequence[Result]) -> ExperimentSpec:
 
 
 def _run(options: Options, spec: ExperimentSpec) -> Result:
+    if options.runner in CLUSTERS and options.function_folder is None:
+        with tempfile.TemporaryDirectory(prefix="katib-") as folder:
+            return _run(replace(options, function_folder=Path(folder)), spec)
     workshop = Workshop(options)
     controller = workshop.controller()
     try:

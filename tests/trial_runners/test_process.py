@@ -232,6 +232,17 @@ def test_workers_stay_from_trial_to_trial_and_start_lazily(runner: ProcessRunner
     assert len({follow(runner, id).measurements[0].value for id in ids}) == 1
 
 
+def test_isolated_trials_share_no_worker() -> None:
+    runner = ProcessRunner(perform, metric="loss", workers=1, isolate=True)
+    ids = [attempt_id(f"trial-{i}") for i in range(3)]
+    for id in ids:
+        runner.start(attempt(id, "pid"))
+    seen = [follow(runner, id) for id in ids]
+    runner.close()
+    assert [each.last.phase for each in seen] == [Phase.SUCCEEDED] * 3
+    assert len({each.measurements[0].value for each in seen}) == 3
+
+
 def test_stop_keeps_the_worker_where_the_objective_lets_it_through(runner: ProcessRunner) -> None:
     runner.start(attempt(attempt_id("first"), "pid"))
     pid = follow(runner, attempt_id("first")).measurements[0].value
