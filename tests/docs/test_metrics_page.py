@@ -22,7 +22,7 @@ from katib.resources.documents import Experiment
 from katib.resources.reading import read
 from katib.resources.validation import validate
 from tests.resources.experiment_trees import KNOWN, experiment_tree
-from trial_runners.beside import custom_command, scraper
+from trial_runners.beside import custom_command, exposition
 from trial_runners.local.collecting import SCRAPE_SECONDS
 from trial_runners.local.event_folder import MAX_FILES
 
@@ -65,7 +65,7 @@ def test_the_filter_and_the_json_line_do_what_is_said() -> None:
 def test_the_figures_are_those_of_the_code() -> None:
     assert SCRAPE_SECONDS == 0.5
     assert "Every half second" in PAGE
-    assert f"gives up after {scraper._TIMEOUT_SECONDS:g} seconds" in PAGE
+    assert f"gives up after {exposition.TIMEOUT_SECONDS:g} seconds" in PAGE
     assert (custom_command._SETTLE_SECONDS, custom_command._GRACE_SECONDS) == (0.5, 5.0)
     assert f"at most {MAX_MATCHES:,} matches" in PAGE
     assert f"At most {MAX_FILES:,} event files" in PAGE

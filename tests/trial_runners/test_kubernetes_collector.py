@@ -146,12 +146,10 @@ def test_event_files_come_across(tmp_path: Path, echoed: bytearray) -> None:
 def test_a_damaged_event_file_is_left_to_others_to_judge(tmp_path: Path, echoed: bytearray) -> None:
     path = tmp_path / "log" / "tfevents"
     path.parent.mkdir()
-    damaged = record(b"x" * 10) + b"\xff" * 100
+    damaged = record(b"x" * 10) + b"\xff" * 100 + record(b"y" * 100_000)
     add_bytes(path, damaged)
     files = collector.Events(str(path.parent))
     files.echo(False)
-    assert decoded(tmp_path, bytes(echoed)) == {"tfevents": record(b"x" * 10)}
-    files.echo(True)
     assert decoded(tmp_path, bytes(echoed)) == {"tfevents": damaged}
 
 

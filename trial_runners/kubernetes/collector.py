@@ -37,6 +37,8 @@ MAX_FILES = 1000
 SHOWN_FILES = 5
 # An event of scalars has some hundred bytes.
 MAX_RECORD_BYTES = 1 << 15
+# Where a record seems to be longer, the file is damaged: from there on everything is echoed.
+MAX_PLAUSIBLE_BYTES = 1 << 32
 # A container log cuts lines at 16 KiB.
 FRAME_BYTES = 9000
 HEADER_BYTES, FOOTER_BYTES = 12, 4
@@ -206,10 +208,11 @@ class Event:
         self._path = os.path.join(folder, name)
         self._name = name
         self._offset = 0
+        self._damaged = False
         self.echoed = 0
 
     def echo(self, final: bool) -> None:
-        """Write out the records that are whole. final: the rest too, whatever it is, for others to judge."""
+        """Write out the records that are whole. final: the rest too. Whatever is no record is for others to judge."""
         if not os.path.isfile(self._path):
             return
         with open(self._path, "rb") as file:
@@ -223,8 +226,13 @@ class Event:
     def _step(self, descriptor: int, size: int) -> bool:
         data = os.pread(descriptor, READ_BYTES, self._offset)
         kept, place = b"", 0
+        if self._damaged:
+            kept, place = data, len(data)
         while place + HEADER_BYTES <= len(data):
             length = HEADER_BYTES + int.from_bytes(data[place : place + 8], "little") + FOOTER_BYTES
+            if length > MAX_PLAUSIBLE_BYTES:
+                self._damaged = True
+                return True
             if length > MAX_RECORD_BYTES:
                 if self._offset + place + length <= size:
                     place += length
