@@ -18,10 +18,13 @@ from katib.core.objective import Measurement
 from katib.core.ports import Chunk, Phase, Runner, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass, Key
 
+# Of the attempts that these tests make; whoever needs one of his own for each test puts its name here.
+NAMESPACE = "team"
+
 
 def attempt_id(trial: str = "trial-a", attempt: int = 1, experiment: str = "study") -> AttemptId:
     """The name of one run in the namespace that all these tests use."""
-    return AttemptId(Key("team", experiment), trial, attempt)
+    return AttemptId(Key(NAMESPACE, experiment), trial, attempt)
 
 
 class RunnerAdapter(ABC):
@@ -29,11 +32,13 @@ class RunnerAdapter(ABC):
 
     asynchronous: ``start`` returns before the work is done, so a stop can reach it. outlives: attempts go on after
     ``close`` and are found by the next runner. prints: standard output arrives as chunks of the source ``stdout``.
+    delay: seconds that may pass until the runner sees what has happened where the attempt runs.
     """
 
     asynchronous = True
     outlives = True
     prints = True
+    delay = 0.0
 
     @abstractmethod
     def open(self) -> Runner:
@@ -181,7 +186,7 @@ class RunnerContract:
         _needs(adapter.asynchronous)
         attempt = adapter.sleep(attempt_id(), 60)
         runner.start(attempt)
-        assert update_of(runner, attempt.id).phase is Phase.RUNNING
+        until(lambda: update_of(runner, attempt.id).phase is Phase.RUNNING, adapter.delay)
         runner.stop(attempt.id, grace=10)
         runner.stop(attempt.id, grace=10)
         last = follow(runner, attempt.id, timeout=9).last
@@ -205,7 +210,7 @@ class RunnerContract:
         until((tmp_path / "ready").exists)
         runner.stop(attempt.id, grace=60)
         runner.stop(attempt.id, grace=0)
-        assert follow(runner, attempt.id, timeout=5).last.phase is Phase.STOPPED
+        assert follow(runner, attempt.id, timeout=5 + adapter.delay).last.phase is Phase.STOPPED
 
     def test_stop_after_the_end_changes_nothing(self, adapter: RunnerAdapter, runner: Runner, tmp_path: Path) -> None:
         attempt = adapter.append_line(attempt_id(), tmp_path / "lines")
@@ -253,7 +258,7 @@ class RunnerContract:
         _needs(adapter.asynchronous)
         attempt = adapter.sleep(attempt_id(), 1)
         runner.start(attempt)
-        assert update_of(runner, attempt.id).phase is Phase.RUNNING
+        until(lambda: update_of(runner, attempt.id).phase is Phase.RUNNING, adapter.delay)
         runner.close()
         next_runner = adapter.open()
         last = follow(next_runner, attempt.id).last
