@@ -13,13 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from katib.core.collector import CollectorSpec
-from katib.core.trial import Attempt, Cursor
-from tests.contracts.runner_contract import attempt_id
+from katib.core.trial import Cursor
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.kubernetes import collector
 from trial_runners.kubernetes.collecting import SCRIPT
-from trial_runners.kubernetes.sources import source_of
+from trial_runners.kubernetes.sources import Collection
 
 
 @pytest.fixture
@@ -89,9 +87,9 @@ def decoded(tmp_path: Path, echo: bytes, *more: bytes) -> dict[str, bytes]:
     """The files that the runner makes of an echo that comes in pieces."""
     folder = AttemptFolder(tmp_path / "attempt")
     folder.path.mkdir(parents=True, exist_ok=True)
-    attempt = Attempt(attempt_id(), 0, {}, collector=CollectorSpec("TensorFlowEvent", "/log", directory=True))
+    collection = Collection("TensorFlowEvent", "echo")
     folder.collected.write_bytes(echo)
-    source = source_of(attempt, folder)
+    source = collection.source(folder)
     cursors: dict[str, Cursor] = {}
     found: dict[str, bytes] = {}
 
@@ -108,7 +106,7 @@ def decoded(tmp_path: Path, echo: bytes, *more: bytes) -> dict[str, bytes]:
     for index, data in enumerate(more):
         add_bytes(folder.collected, data)
         if index % 2:
-            source = source_of(attempt, folder)  # the controller was started again
+            source = collection.source(folder)  # the controller was started again
         read(index == len(more) - 1)
     return found
 

@@ -124,20 +124,19 @@ def test_large_functions_travel_in_pieces_up_to_a_limit() -> None:
     ("resources", "expected"),
     [
         pytest.param(None, {}, id="none"),
-        pytest.param(
-            {"cpu": 2, "memory": "4Gi", "gpus": 1},
-            {
-                "requests": {"cpu": 2, "memory": "4Gi", "nvidia.com/gpu": 1},
-                "limits": {"cpu": 2, "memory": "4Gi", "nvidia.com/gpu": 1},
-            },
-            id="amounts",
-        ),
-        pytest.param({"limits": {"cpu": 1}}, {"limits": {"cpu": 1}}, id="a container's"),
+        pytest.param({"cpu": 2, "memory": "4Gi"}, {"cpu": 2, "memory": 4 << 30}, id="amounts"),
+        pytest.param({"cpu": 0.25, "nvidia.com/gpu": 1}, {"cpu": "250m", "nvidia.com/gpu": 1}, id="fractions"),
     ],
 )
 def test_resources(resources: Any, expected: Any) -> None:
     document = {"kind": "PythonFunction", "spec": {"resources": resources}}
-    assert container_of(squared, document)["resources"] == expected
+    given = container_of(squared, document)["resources"]
+    assert given == ({"requests": expected, "limits": expected} if expected else {})
+
+
+def test_no_device_is_shared() -> None:
+    with pytest.raises(SpecError, match="expected an integer"):
+        container_of(squared, {"kind": "PythonFunction", "spec": {"resources": {"nvidia.com/gpu": 0.5}}})
 
 
 def test_an_image_is_needed() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,11 +19,12 @@ from typing import Any
 import cloudpickle
 
 from katib import report
-from katib.core.errors import RunnerError, SpecError
+from katib.core.errors import Problem, RunnerError, SpecError
 from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt
+from katib.resources.python_function import needs
 from trial_runners.kubernetes import function_program
-from trial_runners.kubernetes.pods import Tree, escaped, tree
+from trial_runners.kubernetes.pods import Tree, escaped
 from trial_runners.settings import KubernetesSettings
 
 CONTAINER = "training"
@@ -33,8 +35,6 @@ _REPORT = Path(report.__file__).read_text(encoding="utf-8")
 # The kernel takes no longer argument than 128 KiB, etcd no larger object than 1.5 MiB.
 _PIECE = 100_000
 MAX_BYTES = 900_000
-
-_GPU = "nvidia.com/gpu"
 
 
 class FunctionJobs:
@@ -121,13 +121,19 @@ def _is_installed(module: Any) -> bool:
 
 
 def _resources(document: Mapping[str, Any]) -> Tree:
-    """The function's ``spec.resources`` as a container asks for them: requests that are limits too."""
-    resources = tree(tree(document.get("spec")).get("resources"))
-    if {"limits", "requests"} & resources.keys():
-        return resources
-    names = {"gpus": _GPU, "gpu": _GPU}
-    amounts = {names.get(name, name): amount for name, amount in resources.items()}
+    """What the function needs, as a container asks for it: requests that are limits too."""
+    amounts = {name: _quantity(name, amount) for name, amount in needs(document).resources.items()}
     return {"requests": amounts, "limits": amounts} if amounts else {}
+
+
+def _quantity(name: str, amount: float) -> int | str:
+    """Kubernetes' form. Raises SpecError where it knows no fractions."""
+    if amount == int(amount):
+        return int(amount)
+    if name not in ("cpu", "memory"):
+        problem = f"got {amount:g}, expected an integer: Kubernetes shares no device among containers"
+        raise SpecError([Problem(f"spec.trialTemplate.trialSpec.spec.resources.{name}", problem)])
+    return f"{math.ceil(amount * 1000)}m"
 
 
 def _name(objective: object) -> str:

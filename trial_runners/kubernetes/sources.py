@@ -10,15 +10,23 @@ from __future__ import annotations
 import binascii
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
+from katib.core.collector import CollectorSpec
+from katib.core.errors import RunnerError
 from katib.core.trial import Attempt, Cursor
 from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.kubernetes.collecting import collector_container, port_of
+from trial_runners.kubernetes.pods import tree
+from trial_runners.local.collecting import scrape_seconds
 from trial_runners.local.event_folder import EventFolder
 from trial_runners.local.growing_file import GrowingFile, Reading
+from trial_runners.local.sources import Source, scraped
 from trial_runners.output import read_part
+from trial_runners.settings import KubernetesSettings
 
 _FRAME = re.compile(rb"([A-Za-z0-9+/=]+) (\d{1,15}) ([A-Za-z0-9+/=]+)")
 
@@ -28,24 +36,63 @@ _STEP_BYTES = 4 << 20
 _MAX_FILES = 1000
 
 
-class Source(Protocol):
-    """What the metrics of an attempt are read from."""
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """How an attempt's metrics are collected, as it is kept in its folder: after a restart only its id is known.
 
-    def read(self, cursors: Mapping[str, Cursor], ended: bool) -> Reading:
-        """What lies behind the cursors, by the names of their sources. ended: the copy is complete."""
-        ...
+    kind: of the collector. beside: the container beside the training that is listened to, empty for none. scrape: where
+    and how often its endpoint is looked at, empty for none."""
+
+    kind: str = "StdOut"
+    beside: str = ""
+    scrape: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, attempt: Attempt, settings: KubernetesSettings) -> Collection:
+        """The attempt's. Raises RunnerError on a setting that cannot be."""
+        spec = attempt.collector
+        scrape = scrape_of(spec, attempt.metrics) if spec.kind == "PrometheusMetric" else {}
+        return cls(spec.kind, collector_container(attempt, settings), scrape)
+
+    def source(self, folder: AttemptFolder) -> Source:
+        """Where the metrics are read."""
+        if self.kind == "TensorFlowEvent":
+            return EchoedEvents(folder.collected, folder.metrics)
+        if self.kind in ("File", "Push"):
+            return GrowingFile("metrics", folder.collected)
+        if self.kind in ("Custom", "PrometheusMetric"):
+            return GrowingFile("collector", folder.collected)
+        return GrowingFile("stdout", folder.log)
+
+    def looked(self, folder: AttemptFolder, message: str) -> tuple[str, str]:
+        """Where metrics of an attempt that has ended were looked for, and what was there; and what was wrong, if
+        anything was. message: the last words of the container beside it."""
+        if self.kind == "PrometheusMetric":
+            return scraped(folder), ""
+        if self.kind == "Custom":
+            size = folder.collected.stat().st_size if folder.collected.is_file() else 0
+            return f"the metrics collector {self.beside!r} printed {size} bytes", ""
+        if not self.beside:
+            return "", ""
+        found, _, problem = message.partition("\n")
+        return found or "what the metrics collector echoed", f"the metrics collector: {problem}" if problem else ""
 
 
-def source_of(attempt: Attempt, folder: AttemptFolder) -> Source:
-    """The source of an attempt's metrics."""
-    kind = attempt.collector.kind
-    if kind == "TensorFlowEvent":
-        return EchoedEvents(folder.collected, folder.metrics)
-    if kind in ("File", "Push"):
-        return GrowingFile("metrics", folder.collected)
-    if kind in ("Custom", "PrometheusMetric"):
-        return GrowingFile("collector", folder.collected)
-    return GrowingFile("stdout", folder.log)
+def scrape_of(spec: CollectorSpec, metrics: Sequence[str]) -> dict[str, Any]:
+    """What a scraper needs to know. Raises RunnerError on a bad interval."""
+    action = tree(spec.options.get("httpGet"))
+    if action.get("host"):
+        raise RunnerError(
+            f"spec.metricsCollectorSpec.source.httpGet.host: got {action['host']!r}, expected none: it is the pod"
+        )
+    return {
+        "port": port_of(spec),
+        "path": action.get("path") or "/metrics",
+        "secure": action.get("scheme") == "HTTPS",
+        "headers": [[header["name"], header["value"]] for header in action.get("httpHeaders") or ()],
+        "names": sorted({metric.partition("{")[0].strip() for metric in metrics}),
+        "seconds": scrape_seconds(os.environ),
+    }
 
 
 class EchoedEvents:

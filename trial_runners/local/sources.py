@@ -55,12 +55,17 @@ def problem_of(order: Order, folder: AttemptFolder) -> str:
     return f"the metrics collector {_command(order)}: {problem}{_last_words(folder)}"
 
 
-def _beside(order: Order, folder: AttemptFolder) -> str:
+def scraped(folder: AttemptFolder) -> str:
+    """What a scraper came to."""
     state = _state(folder)
+    said = [f"{state['url']} answered"] if "url" in state else []
+    said += [state["problem"]] if "problem" in state else []
+    return ", and at last ".join(said) or f"nothing was scraped{_last_words(folder)}"
+
+
+def _beside(order: Order, folder: AttemptFolder) -> str:
     if order.kind == "PrometheusMetric":
-        said = [f"{state['url']} answered"] if "url" in state else []
-        said += [state["problem"]] if "problem" in state else []
-        return ", and at last ".join(said) or f"nothing was scraped{_last_words(folder)}"
+        return scraped(folder)
     size = folder.collected.stat().st_size if folder.collected.is_file() else 0
     return problem_of(order, folder) or f"the metrics collector {_command(order)} printed {size} bytes"
 
