@@ -12,11 +12,13 @@ from typing import Any
 class RaySettings:
     """address: of a Ray cluster to join (``auto``, ``HOST:PORT``, ``ray://HOST:PORT``), empty to start one on this
     machine. runtime_env: Ray's runtime environment of every trial. checkpoints: folder that all nodes share, or an
-    fsspec URL, empty for a folder on each node."""
+    fsspec URL, empty for a folder on each node. folder: where each node keeps the attempts that it runs, empty for the
+    controller's own folder where a node sees it, and else one for temporary files."""
 
     address: str = ""
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
     checkpoints: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

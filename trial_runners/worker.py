@@ -76,7 +76,7 @@ class Worker:
         """Call the objective for each run that is sent."""
         setting = json.loads(self._inbox.get())
         die_with(setting["parent"], thread=setting["main_thread"])
-        objective = _late(self._inbox.get())
+        objective = late(self._inbox.get())
         self._channel.send(["ready", 0])
         while True:
             _, run, parameters, surroundings = json.loads(self._inbox.get())
@@ -95,7 +95,7 @@ class Worker:
 
         try:
             with surrounded(surroundings):
-                _redirect(surroundings.log)
+                redirect(surroundings.log)
                 return call(objective, parameters, metric, receive)
         except KeyboardInterrupt as error:
             return failed(error)
@@ -110,7 +110,7 @@ class Worker:
         self._channel.send(["end", run, failure, ending.stopped, ending.reports, ending.reason, ending.message])
 
 
-def _late(pickled: bytes) -> Objective:
+def late(pickled: bytes) -> Objective:
     """The objective, loaded at its first call, so that a failure to load it fails a trial and not the worker."""
     loaded: list[Objective] = []
 
@@ -126,7 +126,7 @@ def _late(pickled: bytes) -> Objective:
     return objective
 
 
-def _redirect(log: str) -> None:
+def redirect(log: str) -> None:
     """Send what is printed, by libraries and child processes too, to the file ``log``, if there is one."""
     if log:
         os.makedirs(os.path.dirname(log), exist_ok=True)

@@ -1,0 +1,64 @@
+"""A small Ray for the tests, as a process of its own on this machine, joined by address."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from trial_runners.settings import RaySettings
+
+# Ends when its standard input does, however this process ends.
+_SERVE = """
+import os, sys
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+import ray
+context = ray.init(
+    num_cpus=int(sys.argv[1]), include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
+)
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
+
+
+@contextmanager
+def running_ray(cpus: int) -> Iterator[str]:
+    """Address of a Ray with so many CPUs."""
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, str(cpus)], stdin=pipe, stdout=pipe, text=True, env=environment
+    )
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(30)
+        process.stdout.close()
+
+
+@contextmanager
+def joined(address: str) -> Iterator[None]:
+    """This process connected to a Ray, so that runners that come and go need not be."""
+    from trial_runners.ray.cluster import Cluster
+
+    with TemporaryDirectory() as root:
+        cluster = Cluster(Path(root), RaySettings(address=address))
+        yield
+        cluster.close()
+
+
+def open_runner(root: Path, address: str, *, objective=None, parallel=2, folder="", document=None):
+    """A Ray runner, as an experiment gets it."""
+    from trial_runners.ray import RayRunner
+
+    settings = RaySettings(address=address, folder=folder)
+    options = {"objective": objective, "metric": "loss", "parallel": parallel, "document": document or {}}
+    return RayRunner(root, settings=settings, **options)

@@ -1,0 +1,336 @@
+"""The runner: the port over actors, agents and folders.
+
+What is held here is who runs what; what becomes of an attempt is read where it runs. An attempt that this process has
+not started is looked for on all nodes when its experiment is first spoken of.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import ray
+from ray.exceptions import RayError
+
+from katib.core.errors import RunnerError, SpecError
+from katib.core.ports import Chunk, Phase, Update
+from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass, Key
+from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.local.command import order_for
+from trial_runners.objective_call import Objective
+from trial_runners.ray.agents import INTERVAL, Agents, Asked
+from trial_runners.ray.cluster import Cluster
+from trial_runners.ray.command_actors import CommandActors
+from trial_runners.ray.journal import REPORTS, measurements
+from trial_runners.ray.place import Told
+from trial_runners.ray.resources import waiting_reason
+from trial_runners.ray.slots import Calls, Ended, SlotPool
+from trial_runners.settings import RaySettings
+
+# Ended attempts that are remembered; those of earlier are found by their folders.
+_REMEMBERED = 10_000
+
+_REASON_SECONDS = 1.0  # between two looks at the resources of the cluster, and before the first
+_STARTS = 3  # actors that may die under a trial before it began, until it is called lost
+
+
+class RayRunner:
+    """Runs commands and functions as actors of a Ray cluster. Not for several threads at a time."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        settings: RaySettings,
+        objective: Objective | None,
+        metric: str,
+        parallel: int,
+        document: Mapping[str, Any],
+    ) -> None:
+        """root: folder of this machine for output and checkpoints. objective: None if trials are commands. metric:
+        what a returned number measures. parallel: trials at a time. document: template of the trials.
+
+        Raises SpecError if the objective cannot be sent away, UnavailableError if the cluster does not answer.
+        """
+        pickled = _pickle(objective) if objective is not None else b""
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root = root.resolve()
+        self._cluster = Cluster(self._root, settings)
+        self._agents = Agents(self._cluster)
+        self._agents.greet()
+        self._work: SlotPool | CommandActors
+        if objective is None:
+            self._work = CommandActors(self._cluster, settings.runtime_env)
+        else:
+            self._work = SlotPool(self._cluster, Calls(pickled, metric, document, settings.runtime_env), parallel)
+        self._keys: set[Key] = set()
+        self._found: dict[AttemptId, str] = {}  # nodes of attempts that began, or ended, without this process's doing
+        self._ended: OrderedDict[AttemptId, Ended] = OrderedDict()
+        self._starts: dict[AttemptId, tuple[Attempt, int]] = {}
+        self._reasons: dict[AttemptId, tuple[float, str]] = {}
+        self._news = False
+        self._closed = False
+
+    def resize(self, workers: int) -> None:
+        """Most trials at a time from now on."""
+        self._work.resize(workers)
+
+    def start(self, attempt: Attempt) -> None:
+        """Start it, or do nothing if it was started before. Raises RunnerError if it never can be started,
+        UnavailableError if the cluster does not answer now."""
+        if self._closed:
+            raise RunnerError("the runner is closed")
+        id = attempt.id
+        folder = AttemptFolder.of(self._root, id)
+        if isinstance(self._work, CommandActors):
+            order_for(attempt, folder, self._root)  # the user learns at once of what never can be run
+        self._discover(id.key)
+        if not self._known(id):
+            self._starts[id] = attempt, 1
+            self._work.start(attempt)
+
+    def poll(self, cursors: Mapping[AttemptId, Mapping[str, Cursor]]) -> Iterable[Update]:
+        """One Update for each id asked for. At most one call of a node and interval, but for ended attempts whose
+        folders must be read."""
+        if self._closed:
+            return [_lost(id, "the runner is closed") for id in cursors]
+        for key in {id.key for id in cursors}:
+            self._discover(key)
+        self._advance()
+        self._news = False
+        asked: dict[str, Asked] = {}
+        urgent: set[str] = set()
+        for id, given in cursors.items():
+            node = self._node_to_ask(id, given, urgent)
+            if node:
+                asked.setdefault(node, {})[id] = given, self._copied(id, node)
+        answers = self._agents.poll(asked, urgent)
+        return [self._update(id, given, answers.get(id)) for id, given in cursors.items()]
+
+    def stop(self, id: AttemptId, *, grace: float = 10.0) -> None:
+        """Let the next report of a function raise TrialStopped, send SIGTERM to a command; after ``grace`` seconds
+        its process is killed."""
+        if self._closed:
+            return
+        self._discover(id.key)
+        self._advance()
+        if self._work.drop(id):
+            self._remember(Ended(id, "", Told(Update(id, Phase.STOPPED))))
+            self._news = True
+        elif (node := self._work.running.get(id) or self._found.get(id)) and node in self._cluster.nodes():
+            self._agents.stop(node, id, grace)
+
+    def wait(self, timeout: float) -> None:
+        """Return after ``timeout`` seconds, or when an actor has something to say, or output may have come."""
+        refs = self._work.refs()
+        quick = self._work.running or self._found
+        limit = max(0.0, min(timeout, INTERVAL) if quick else timeout)
+        if self._news or self._closed:
+            limit = 0.0
+        if refs:
+            ray.wait(refs, num_returns=1, timeout=limit, fetch_local=False)
+            self._advance()
+        else:
+            time.sleep(limit)
+        self._news = False
+
+    def release(self, id: AttemptId, *, everything: bool = False) -> None:
+        """Remove its checkpoint; ``everything``: end it if it runs, and remove all traces of it."""
+        if self._closed:
+            return
+        self._discover(id.key)
+        ended = self._ended.get(id)
+        node = self._work.running.get(id) or self._found.get(id) or (ended.node if ended else "")
+        if everything:
+            self._work.drop(id)
+            for held in (self._found, self._ended, self._starts, self._reasons):
+                held.pop(id, None)
+        if node and node in self._cluster.nodes():
+            self._agents.release(node, id, everything=everything)
+        folder = AttemptFolder.of(self._root, id)
+        if everything and not self._agents.shared(node):
+            folder.remove(self._root)
+
+    def close(self) -> None:
+        """End what waits and slots that are free. Running attempts go on."""
+        if not self._closed:
+            self._closed = True
+            self._work.close()
+            self._cluster.close()
+
+    def _known(self, id: AttemptId) -> bool:
+        return id in self._work.waiting or id in self._work.running or id in self._found or id in self._ended
+
+    def _discover(self, key: Key) -> None:
+        """Find what earlier controllers have left of an experiment."""
+        if key in self._keys:
+            return
+        traces = self._agents.traces(key)
+        self._found.update({id: asked for id, (_, asked) in traces.items()})
+        running = {id: asked for id, (trace, asked) in traces.items() if not trace.over}
+        self._work.join(key, self._cluster.named(), running)
+        self._keys.add(key)
+
+    def _advance(self) -> None:
+        for end in self._work.advance():
+            self._news = True
+            attempt, starts = self._starts.pop(end.id, (None, 0))
+            if end.told is None and not end.node and end.cause:
+                self._remember(end._replace(told=_never_came(end)))
+            else:
+                self._remember(end)
+                if attempt is not None and end.cause:
+                    self._starts[end.id] = attempt, starts  # it may turn out that it never began
+
+    def _remember(self, end: Ended) -> None:
+        self._ended[end.id] = end
+        self._found.pop(end.id, None)
+        self._reasons.pop(end.id, None)
+        if len(self._ended) > _REMEMBERED:
+            id, oldest = self._ended.popitem(last=False)
+            self._found[id] = oldest.node
+
+    def _node_to_ask(self, id: AttemptId, given: Mapping[str, Cursor], urgent: set[str]) -> str:
+        """Which node to ask for an attempt, empty for none; added to ``urgent`` if its answer is needed now."""
+        ended = self._ended.get(id)
+        if ended is None:
+            return self._alive(self._work.running.get(id) or self._found.get(id, ""))
+        if ended.told is not None and _serve(ended.told, given) is not None:
+            return ""
+        node = self._alive(ended.node)
+        if node:
+            urgent.add(node)
+        return node
+
+    def _alive(self, node: str) -> str:
+        return node if node in self._cluster.nodes() else ""
+
+    def _update(self, id: AttemptId, given: Mapping[str, Cursor], told: Told | None) -> Update:
+        if id in self._work.waiting:
+            return Update(id, Phase.WAITING, self._reason(id))
+        ended = self._ended.get(id)
+        if ended is not None and told is None:
+            served = _serve(ended.told, given) if ended.told is not None else None
+            if served is not None:
+                self._copy(served, shared=not served.log)
+                return _measured(served.update)
+            if self._alive(ended.node):
+                return Update(id, Phase.RUNNING, more=True)  # what became of it is still to be read
+            return _lost(id, self._gone(ended.node, ended.cause))
+        node = self._work.running.get(id) or self._found.get(id, "")
+        if told is None:
+            return Update(id, Phase.RUNNING) if self._alive(node) else self._node_lost(id, node)
+        return self._heard(id, told, ended)
+
+    def _heard(self, id: AttemptId, told: Told, ended: Ended | None) -> Update:
+        """What an agent's answer means, with what is known of the actor."""
+        if told.unknown:
+            if ended is None:
+                return Update(id, Phase.RUNNING)  # its actor has it, and is about to begin
+            attempt, starts = self._starts.pop(id, (None, 0))
+            if attempt is not None and starts < _STARTS:
+                del self._ended[id]
+                self._starts[id] = attempt, starts + 1
+                self._work.start(attempt)
+                return Update(id, Phase.WAITING, f"it starts again: {ended.cause}")
+            return _lost(id, ended.cause or told.update.reason)
+        self._copy(told, shared=False)
+        update = _measured(told.update)
+        if update.phase is Phase.LOST and ended is not None and ended.cause:
+            update = replace(update, reason=f"{update.reason}: {ended.cause}")
+        if update.phase.ended and not update.more and id in self._found:
+            self._starts.pop(id, None)
+        return update
+
+    def _node_lost(self, id: AttemptId, node: str) -> Update:
+        if not node:
+            return _lost(id, "no node of the Ray cluster has a trace of this attempt")
+        return _lost(id, self._gone(node, ""))
+
+    def _gone(self, node: str, cause: str) -> str:
+        if not node or self._alive(node):
+            return cause or "its actor died"
+        return f"node {self._cluster.known(node)} of the Ray cluster is gone" + (f": {cause}" if cause else "")
+
+    def _reason(self, id: AttemptId) -> str:
+        """Why an attempt waits: nothing at first, for most do not wait long."""
+        now = time.monotonic()
+        looked, reason = self._reasons.setdefault(id, (now, ""))
+        if now - looked >= _REASON_SECONDS:
+            shape = self._work.shape(id)
+            try:
+                total, free = self._cluster.resources()
+            except RayError:
+                return reason
+            reason = self._work.obstacle or (waiting_reason(shape, total, free) if shape is not None else "")
+            self._reasons[id] = now, reason
+        return reason
+
+    def _copied(self, id: AttemptId, node: str) -> int | None:
+        """How much of an attempt's output lies here, None if it need not."""
+        if self._agents.shared(node):
+            return None
+        log = AttemptFolder.of(self._root, id).log
+        return log.stat().st_size if log.exists() else 0
+
+    def _copy(self, told: Told, *, shared: bool) -> None:
+        """Add output that came from a node to the attempt's log here."""
+        if shared or not told.log:
+            return
+        log = AttemptFolder.of(self._root, told.update.id).log
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(log, "ab") as file:
+            new = told.log[max(0, file.tell() - told.log_start) :]
+            file.write(new)
+
+
+def _serve(told: Told, given: Mapping[str, Cursor]) -> Told | None:
+    """A whole answer from other cursors on; None if it does not reach back to them."""
+    if told.update.more:
+        return None
+    chunks: list[Chunk] = []
+    for chunk in told.update.chunks:
+        start = given.get(chunk.source, Cursor())
+        skipped = start.offset - chunk.start.offset
+        if not 0 <= skipped <= len(chunk.data):
+            return None
+        chunks.append(chunk._replace(start=start, data=chunk.data[skipped:]))
+    return replace(told, update=replace(told.update, chunks=tuple(chunks)))
+
+
+def _measured(update: Update) -> Update:
+    """The update with the reports of a function taken out of their chunk."""
+    if not any(chunk.source == REPORTS for chunk in update.chunks):
+        return update
+    chunks = [chunk for chunk in update.chunks if chunk.source != REPORTS]
+    found, ends = list(update.measurements), dict(update.ends)
+    for chunk in update.chunks:
+        if chunk.source == REPORTS:
+            reported, ends[REPORTS] = measurements(chunk)
+            found.extend(reported)
+    return replace(update, chunks=tuple(chunks), measurements=tuple(found), ends=ends)
+
+
+def _lost(id: AttemptId, reason: str) -> Update:
+    return Update(id, Phase.LOST, reason, FailureClass.LOST)
+
+
+def _never_came(end: Ended) -> Told:
+    return Told(Update(end.id, Phase.FAILED, f"its actor did not come up: {end.cause}", FailureClass.INFRASTRUCTURE))
+
+
+def _pickle(objective: Objective) -> bytes:
+    if not callable(objective):
+        raise SpecError(f"objective: got {objective!r}, expected a function of the parameters")
+    try:
+        return bytes(cloudpickle.dumps(objective))
+    except Exception as error:  # whatever a foreign __reduce__ raises
+        raise SpecError(
+            f"objective {getattr(objective, '__qualname__', objective)!r} cannot be sent to the nodes "
+            f"({type(error).__name__}: {error}); create what it holds inside the function"
+        ) from error
