@@ -13,7 +13,6 @@ from trial_runners.kubernetes.mirror import Mark, Mirror, Objects
 from trial_runners.kubernetes.names import identity, label_value
 
 _CONFLICT, _MISSING = 409, 404
-_FOREGROUND = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
 
 # Events that are asked for, to find out why a job makes no pod.
 _EVENTS = 20
@@ -35,6 +34,11 @@ class Cluster:
         """Return once jobs and pods are known. Raises RunnerError or UnavailableError."""
         self.jobs.check(timeout)
         self.pods.check(timeout)
+
+    @property
+    def known(self) -> bool:
+        """Whether ``check`` would return now."""
+        return self.jobs.synced and self.pods.synced
 
     def job(self, mark: Mark) -> Tree | None:
         """The job of an attempt."""
@@ -64,15 +68,34 @@ class Cluster:
         self.jobs.put(job)
         return job
 
-    def delete_job(self, job: Tree, grace: int | None = None) -> None:
-        """Delete a job after its pods; nothing if it is gone. grace: seconds, for a job that is a pod itself."""
-        options: dict[str, Any] = {**_FOREGROUND, "preconditions": {"uid": job["metadata"]["uid"]}}
-        self._delete(self._resource(), job["metadata"]["name"], options, grace)
+    def delete_job(self, job: Tree) -> None:
+        """Delete a job after its pods, which it takes with it; nothing if it is gone."""
+        self._delete(self.jobs, self._resource(), job, {"propagationPolicy": "Foreground"})
+
+    def remove(self, mark: Mark) -> None:
+        """Delete all of an attempt: its job, and pods that have none any more."""
+        for job in self.jobs.of(mark).present:
+            self.delete_job(job)
+        for pod in self.pods.of(mark).present:
+            if not pod["metadata"].get("deletionTimestamp") and not pod["metadata"].get("ownerReferences"):
+                self.delete_pod(pod, 1)
+
+    def release_pods(self, job: Tree, grace: int) -> None:
+        """Delete a job whose pods are to be deleted next, with a grace of their own; nothing if it is gone.
+
+        A batch Job lets go of its pods. Otherwise the cluster would delete them a few milliseconds later, with the
+        grace of their template, and kubelets before 1.22 hear of the first grace only. Other kinds may have more than
+        pods, which must go with them. grace: seconds, for a job that is a pod itself.
+        """
+        if self.pods is self.jobs:
+            self.delete_pod(job, grace)
+        else:
+            policy = "Orphan" if self._kind[1] == "Job" else "Foreground"
+            self._delete(self.jobs, self._resource(), job, {"propagationPolicy": policy})
 
     def delete_pod(self, pod: Tree, grace: int) -> None:
         """Have a pod end: SIGTERM now, SIGKILL after ``grace`` seconds."""
-        options: dict[str, Any] = {"preconditions": {"uid": pod["metadata"]["uid"]}}
-        self._delete(PODS, pod["metadata"]["name"], options, grace)
+        self._delete(self.pods, PODS, pod, {"gracePeriodSeconds": grace})
 
     def warning(self, job: Tree) -> str:
         """The last warning that the cluster has about a job, empty if there is none."""
@@ -106,10 +129,15 @@ class Cluster:
             raise UnansweredError(f"a former {name} is still being deleted", _CONFLICT)
         return job
 
-    def _delete(self, resource: Resource, name: str, options: dict[str, Any], grace: int | None) -> None:
-        body = {**options, **({"gracePeriodSeconds": grace} if grace is not None else {})}
+    def _delete(self, mirror: Mirror, resource: Resource, obj: Tree, options: dict[str, Any]) -> None:
+        """Delete this very object, not another one of its name. The mirror learns at once that it is going."""
+        name, uid = obj["metadata"]["name"], obj["metadata"]["uid"]
+        body = {"kind": "DeleteOptions", "apiVersion": "v1", **options, "preconditions": {"uid": uid}}
         try:
-            self._api.call(Request("delete", resource, self._namespace, name, body=body))
+            answer = self._api.call(Request("delete", resource, self._namespace, name, body=body))
         except RefusedError as error:
             if error.status not in (_MISSING, _CONFLICT):
                 raise
+            return
+        if answer.get("metadata", {}).get("uid") == uid and answer["metadata"].get("deletionTimestamp"):
+            mirror.put(answer)

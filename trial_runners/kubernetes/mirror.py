@@ -71,6 +71,11 @@ class Mirror:
         if not self._synced.wait(timeout):
             raise self._problem
 
+    @property
+    def synced(self) -> bool:
+        """Whether all was listed once."""
+        return self._synced.is_set()
+
     def of(self, mark: Mark) -> Objects:
         """The objects of an attempt."""
         with self._lock:

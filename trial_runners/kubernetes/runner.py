@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from katib.core.errors import RetryableError, RunnerError, UnavailableError
@@ -22,9 +23,9 @@ from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.kubernetes.api import Api
 from trial_runners.kubernetes.cluster import Cluster
 from trial_runners.kubernetes.manifest import manifest_for
-from trial_runners.kubernetes.mirror import Mark
+from trial_runners.kubernetes.mirror import Mark, mark_of
 from trial_runners.kubernetes.phases import Outcome, Rules, judge
-from trial_runners.kubernetes.records import End, write_end, write_job
+from trial_runners.kubernetes.records import End, read_job, write_end, write_job
 from trial_runners.kubernetes.tracked import Tracked
 from trial_runners.kubernetes.workers import Workers
 from trial_runners.output import log_tail, read_chunk
@@ -83,6 +84,7 @@ class KubernetesRunner:
         self._printed = threading.Event()
         self._cluster = Cluster(self._api, key, _kind(template), self._changed)
         self._released: set[AttemptId] = set()
+        self._seen_leftovers = False
         self._closed = False
 
     @property
@@ -111,6 +113,7 @@ class KubernetesRunner:
         """One Update for each id, made when it is asked for. Raises UnavailableError as long as nothing is known of
         the cluster, RunnerError if it refuses to tell."""
         self._sweep()
+        self._collect_leftovers()
         for id, offsets in cursors.items():
             yield self._update(id, offsets)
 
@@ -144,9 +147,7 @@ class KubernetesRunner:
             return
         tracked = self._track(id)
         self._cluster.check(_FIRST_LOOK)
-        job = self._cluster.job(tracked.mark)
-        if job is not None:
-            self._workers.submit(("delete", id), lambda: self._cluster.delete_job(job))
+        self._workers.submit(("remove", id), partial(self._cluster.remove, tracked.mark))
         self._forget(tracked)
         self._told.pop(id, None)
         self._released.add(id)
@@ -259,11 +260,9 @@ class KubernetesRunner:
         self._carry_out(tracked)
 
     def _carry_out(self, tracked: Tracked) -> None:
-        """Delete job and pods side by side. Were the pods first, the job would make others; were the job, the cluster
-        would delete its pods with their own grace, and kubelets before 1.22 hear of one grace only. For that reason
-        too, a second request that comes at once is waited for."""
-        self._workers.submit(("job", tracked.id), lambda: tracked.end_job(self._cluster), _SECOND_THOUGHT)
-        self._workers.submit(("pods", tracked.id), lambda: tracked.end_pods(self._cluster), _SECOND_THOUGHT)
+        """Begin, or go on, to delete its job and its pods. Of two requests in a row the second may shorten the grace,
+        so it is waited for."""
+        self._workers.submit(("end", tracked.id), partial(tracked.enforce, self._cluster), _SECOND_THOUGHT)
 
     def _ask_why(self, tracked: Tracked) -> None:
         """Find out why a job makes no pod, after a while and not too often."""
@@ -295,6 +294,20 @@ class KubernetesRunner:
             else:
                 self._told[id] = (now + pause, min(2 * pause, _LONGEST_CHECK))
 
+    def _collect_leftovers(self) -> None:
+        """Once: delete the jobs of settled attempts that a former process of this place left. What is not on record
+        here may be another's experiment of the same name, and is not touched."""
+        if self._seen_leftovers or self._template.retain or not self._cluster.known:
+            return
+        self._seen_leftovers = True
+        for job in self._cluster.jobs.all():
+            mark = mark_of(job)
+            if mark is None or mark in self._by_mark or not mark.attempt.isdigit():
+                continue
+            id = AttemptId(self._key, mark.trial, int(mark.attempt))
+            if read_job(AttemptFolder.of(self._root, id)) == job["metadata"]["uid"] and self._is_settled(id):
+                self._workers.submit(("delete", id), partial(self._cluster.delete_job, job))
+
     def _is_settled(self, id: AttemptId) -> bool:
         try:
             return self._settled(id)
@@ -304,7 +317,7 @@ class KubernetesRunner:
     def _delete(self, tracked: Tracked) -> None:
         job = self._cluster.job(tracked.mark)
         if job is not None and not self._template.retain and not job["metadata"].get("deletionTimestamp"):
-            self._workers.submit(("delete", tracked.id), lambda: self._cluster.delete_job(job))
+            self._workers.submit(("delete", tracked.id), partial(self._cluster.delete_job, job))
         self._forget(tracked)
 
 

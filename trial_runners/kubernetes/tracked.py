@@ -70,15 +70,15 @@ class Tracked:
         objects = cluster.pods_of(self.mark)
         return runs_of(rules.primary([*objects.present, *objects.gone]), objects.gone, rules.container)
 
-    def end_job(self, cluster: Cluster) -> None:
-        """Delete the job if the attempt is to end. Raises UnavailableError, RunnerError."""
+    def enforce(self, cluster: Cluster) -> None:
+        """Carry out what is due of the request to end it: the job first, lest it makes another pod, then its pods, each
+        with what is left of the grace. Raises UnavailableError, RunnerError."""
+        if self.ending is None:
+            return
         job = cluster.job(self.mark)
-        if self.ending is not None and job is not None and not job["metadata"].get("deletionTimestamp"):
-            cluster.delete_job(job, self._left() if cluster.pods is cluster.jobs else None)
-
-    def end_pods(self, cluster: Cluster) -> None:
-        """Give each pod what is left of the grace, if the attempt is to end. Raises UnavailableError, RunnerError."""
-        for pod in cluster.pods_of(self.mark).present if self.ending is not None else ():
+        if job is not None and not job["metadata"].get("deletionTimestamp"):
+            cluster.release_pods(job, self._left())
+        for pod in cluster.pods_of(self.mark).present:
             granted, left = pod["metadata"].get("deletionGracePeriodSeconds", math.inf), self._left()
             if not pods.over(pod, 0.0) and granted > left:
                 cluster.delete_pod(pod, left)
