@@ -102,10 +102,7 @@ def _runtime_env(given: dict[str, Any]) -> dict[str, Any]:
     path = given.get("runtime_env")
     if path is None:
         return {}
-    try:
-        documents = load_documents(read_text(path), str(path))
-    except OSError as error:
-        raise SpecError([Problem("--runtime-env", f"{path}: {error.strerror}")]) from error
+    documents = load_documents(read_text(path), str(path))
     if len(documents) != 1:
         raise SpecError([Problem("--runtime-env", f"{path} has {len(documents)} documents, expected one")])
     return {"runtime_env": documents[0].tree}

@@ -101,7 +101,7 @@ def test_what_does_not_fit(words, document, error, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(None, "--runtime-env: .*env.yaml: No such file", id="missing"),
+        pytest.param(None, "env.yaml: cannot be read: No such file", id="missing"),
         pytest.param("a: 1\n---\nb: 2\n", "has 2 documents, expected one", id="two"),
         pytest.param("a: [", "env.yaml", id="no-yaml"),
     ],
