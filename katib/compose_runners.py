@@ -62,8 +62,14 @@ def build_runner(options: Options, spec: ExperimentSpec, place: Place) -> Runner
             document=spec.template.document,
         )
     elif options.runner == "kubernetes":
+        _refuse_workers(options, spec)
         runner = kind(
-            place.trials, settings=options.kubernetes, key=spec.key, template=spec.template, settled=place.settled
+            options.function_folder or place.trials,
+            settings=options.kubernetes,
+            key=spec.key,
+            template=spec.template,
+            settled=place.settled,
+            function=(_objective(options, spec), spec.objective.metric) if _calls(options, spec) else None,
         )
     elif options.runner in FUNCTION_RUNNERS:
         folder = options.function_folder if options.objective is not None else place.trials

@@ -82,6 +82,7 @@ class Request(NamedTuple):
     query: Mapping[str, Any] = {}
     body: Mapping[str, Any] | None = None
     part: str = ""
+    headers: Mapping[str, str] = {}
 
     @property
     def method(self) -> str:
@@ -96,11 +97,12 @@ class Request(NamedTuple):
 
 
 class Api:
-    """One cluster. For any number of threads. counts: requests sent, by verb and plural."""
+    """One cluster. For any number of threads. counts: requests sent, by verb and plural. inside: this process
+    is a pod of it."""
 
     def __init__(self, context: str = "") -> None:
         """context: of the kubeconfig, empty for its current one. Raises RunnerError if there is no such cluster."""
-        self._configuration = _configuration(context)
+        self._configuration, self.inside = _configuration(context)
         self._configuration.connection_pool_maxsize = _KEPT_CONNECTIONS
         self._configuration.keep_alive = True
         self._rest = RESTClientObject(self._configuration)
@@ -164,7 +166,7 @@ class Api:
                 request.method,
                 self._host + request.url,
                 body=json.dumps(request.body).encode() if request.body is not None else None,
-                headers=self._headers(),
+                headers={**self._headers(), **request.headers},
                 timeout=timeout,
                 retries=False,
                 preload_content=not stream,
@@ -248,7 +250,8 @@ def _cause(error: BaseException) -> str:
     return str(reason) or type(reason).__name__
 
 
-def _configuration(context: str) -> Any:
+def _configuration(context: str) -> tuple[Any, bool]:
+    """The client's, and whether this process is a pod of the cluster."""
     configuration = client.Configuration()
     path = os.environ.get("KUBECONFIG") or "~/.kube/config"
     files = [file for file in path.split(os.pathsep) if file and Path(file).expanduser().exists()]
@@ -261,4 +264,4 @@ def _configuration(context: str) -> Any:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise RunnerError(f"no Kubernetes cluster is configured: {error} (looked for {path})") from error
-    return configuration
+    return configuration, not (files or context)

@@ -32,6 +32,10 @@ _SILENCE = 30.0
 # Seconds before a job's deadline in which its own controller may be the one that takes the pod away; clocks differ.
 _DEADLINE_MARGIN = 5.0
 
+# Seconds that the container which collects metrics may run on after the training.
+_COLLECTOR_PATIENCE = 20.0
+
+_UNSTARTED = frozenset({"StartError", "ContainerCannotRun"})
 _HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
 _TROUBLED = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}) | frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
@@ -81,7 +85,7 @@ class Rules:
 class Sight(NamedTuple):
     """What is known of an attempt. job: None if there is none. made: it is on record that there was one. pods: all of
     them. ending: our request to end it. troubled: seconds that its pod could not start. note: why there is no pod, if
-    that was found out. now: seconds since the epoch."""
+    that was found out. now: seconds since the epoch. beside: the container that collects metrics, empty for none."""
 
     job: Tree | None
     made: bool
@@ -90,6 +94,7 @@ class Sight(NamedTuple):
     now: float
     troubled: float = 0.0
     note: str = ""
+    beside: str = ""
 
 
 def judge(sight: Sight, rules: Rules, patience: float) -> Outcome:
@@ -141,13 +146,31 @@ def _of_pod(sight: Sight, pod: Tree, rules: Rules, patience: float) -> Outcome:
     if waiting is None:
         if pods.phase(pod) in ("Succeeded", "Failed"):
             return Outcome(Phase.RUNNING, "its pod has ended, its job is about to")
-        return Outcome(Phase.RUNNING)
+        return _beside(sight, pod, rules) or Outcome(Phase.RUNNING)
     reason, message = waiting
     said = f"{reason}: {message}" if message else reason
     hopeless = reason in _HOPELESS or (reason in _TROUBLED and sight.troubled > patience)
     if hopeless:
         return Outcome(Phase.FAILED, f"its pod cannot start: {said}", FailureClass.USER_ERROR, cut=True)
     return Outcome(Phase.WAITING, said, troubled=reason in _TROUBLED)
+
+
+def _beside(sight: Sight, pod: Tree, rules: Rules) -> Outcome | None:
+    """What the container that collects metrics makes of a pod that runs: one that cannot start is no use to wait for;
+    one that does not end after the training does not decide."""
+    kind, collector = pods.state(pod, sight.beside)
+    if collector.get("reason") in _UNSTARTED:
+        words = str(collector.get("message") or "")
+        reason = f"the metrics collector cannot start in its image, {pods.image(pod, sight.beside)}: {words}"
+        return Outcome(Phase.FAILED, reason, FailureClass.USER_ERROR, words, cut=True)
+    ended, training = pods.state(pod, rules.container)
+    if not sight.beside or ended != "terminated" or kind == "terminated" or not training.get("finishedAt"):
+        return None
+    if sight.now - pods.seconds(training["finishedAt"]) < _COLLECTOR_PATIENCE:
+        return None
+    if training.get("exitCode"):
+        return _exit(pod, rules.container, training)._replace(cut=True) if pods.ends_with_it(pod) else None
+    return Outcome(Phase.SUCCEEDED, cut=True)
 
 
 def _failed(job: Tree, match: Match, own: Sequence[Tree], container: str) -> Outcome:

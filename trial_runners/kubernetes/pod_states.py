@@ -89,6 +89,19 @@ def memory_limit(pod: Tree, name: str) -> str:
     return ""
 
 
+def image(pod: Tree, name: str) -> str:
+    """Of a container, as it was written."""
+    for container in _spec(pod).get("containers") or ():
+        if container.get("name") == name:
+            return str(container.get("image") or "")
+    return ""
+
+
+def ends_with_it(pod: Tree) -> bool:
+    """Whether a container that has failed is not started again."""
+    return _spec(pod).get("restartPolicy") == "Never"
+
+
 def container(pod: Tree, name: str) -> Tree:
     """The status of a container, empty before there is one."""
     for status in _status(pod).get("containerStatuses") or ():

@@ -16,6 +16,7 @@ from typing import Any
 from katib.core.ports import Phase
 from katib.core.trial import FailureClass
 from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.kubernetes.sources import Collection
 
 _JOB, _END = "job.json", "end.json"
 
@@ -32,14 +33,19 @@ class End:
     problem: str = ""
 
 
-def write_job(folder: AttemptFolder, name: str, uid: str) -> None:
-    """Note that its job was made."""
-    _write(folder, _JOB, {"name": name, "uid": uid})
+def write_job(folder: AttemptFolder, name: str, uid: str, collection: Collection) -> None:
+    """Note that its job was made, and how its metrics are collected."""
+    _write(folder, _JOB, {"name": name, "uid": uid, "collection": asdict(collection)})
 
 
 def read_job(folder: AttemptFolder) -> str:
     """The uid of its job, empty if none is on record."""
     return str((_read(folder, _JOB) or {}).get("uid", ""))
+
+
+def read_collection(folder: AttemptFolder) -> Collection:
+    """How its metrics are collected; from its output if that is not on record."""
+    return Collection(**(_read(folder, _JOB) or {}).get("collection", {}))
 
 
 def write_end(folder: AttemptFolder, end: End) -> None:

@@ -18,17 +18,16 @@ from katib.core.errors import RetryableError, RunnerError, UnavailableError
 from katib.core.experiment import TrialTemplate
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass, Key
-from katib.resources.python_function import is_python_function
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.kubernetes.api import Api
 from trial_runners.kubernetes.cluster import Cluster
-from trial_runners.kubernetes.manifest import manifest_for
+from trial_runners.kubernetes.jobs import Function, Jobs
 from trial_runners.kubernetes.mirror import Mark, mark_of
 from trial_runners.kubernetes.phases import Outcome, Rules, judge
 from trial_runners.kubernetes.records import End, read_job, write_end, write_job
 from trial_runners.kubernetes.tracked import Tracked
 from trial_runners.kubernetes.workers import Workers
-from trial_runners.output import log_tail, read_chunk
+from trial_runners.output import log_tail
 from trial_runners.settings import KubernetesSettings
 
 PATIENCE_VARIABLE = "KATIB_IMAGE_PATIENCE_SECONDS"
@@ -67,13 +66,19 @@ class KubernetesRunner:
         key: Key,
         template: TrialTemplate,
         settled: Callable[[AttemptId], bool],
+        function: Function | None = None,
     ) -> None:
         """root: folder of what is kept of attempts here. settled: whether the end of an attempt is on record, so that
-        its job may go. Raises RunnerError (no such cluster), SpecError (a condition that cannot be read)."""
+        its job may go. function: what trials call, where the template is none of a job.
+
+        Raises RunnerError (no such cluster, no image for a function), SpecError (a condition that cannot be read).
+        """
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
-        self._settings, self._key, self._template, self._settled = settings, key, template, settled
-        self._rules = Rules.of(template)
+        self._jobs = Jobs(template, settings, function)
+        self._template = self._jobs.template
+        self._key, self._settled = key, settled
+        self._rules = Rules.of(self._template)
         self._patience = float(os.environ.get(PATIENCE_VARIABLE) or _PATIENCE)
         self._api = Api(settings.context)
         self._attempts: dict[AttemptId, Tracked] = {}
@@ -82,7 +87,7 @@ class KubernetesRunner:
         self._workers = Workers(_THREADS)
         self._news = threading.Event()
         self._printed = threading.Event()
-        self._cluster = Cluster(self._api, key, _kind(template), self._changed)
+        self._cluster = Cluster(self._api, key, self._jobs.kind, self._changed)
         self._released: set[AttemptId] = set()
         self._seen_leftovers = False
         self._closed = False
@@ -100,14 +105,15 @@ class KubernetesRunner:
         tracked = self._track(attempt.id)
         if tracked.end is not None or tracked.made:
             return
-        manifest = manifest_for(attempt, self._template, self._settings)
+        manifest = self._jobs.manifest(attempt)
+        tracked.collect(self._jobs.collection(attempt))
         job = self._cluster.job(tracked.mark)
         if job is not None and attempt.id in self._released:
             raise UnavailableError(f"the former job of {attempt.id.trial} is still being deleted")
         self._released.discard(attempt.id)
         job = job or self._cluster.create(attempt.id, manifest)
         tracked.made = job["metadata"]["uid"]
-        write_job(tracked.folder, job["metadata"]["name"], tracked.made)
+        write_job(tracked.folder, job["metadata"]["name"], tracked.made, tracked.collection)
 
     def poll(self, cursors: Mapping[AttemptId, Mapping[str, Cursor]]) -> Iterator[Update]:
         """One Update for each id, made when it is asked for. Raises UnavailableError as long as nothing is known of
@@ -142,8 +148,9 @@ class KubernetesRunner:
 
     def release(self, id: AttemptId, *, everything: bool = False) -> None:
         """Remove its checkpoint; ``everything``: its job, whatever becomes of it, and its folder."""
+        if (removal := self._jobs.removal(id)) is not None:
+            self._workers.submit(("checkpoint", id), removal)
         if not everything:
-            AttemptFolder.of(self._root, id).release_checkpoint()
             return
         tracked = self._track(id)
         self._cluster.check(_FIRST_LOOK)
@@ -203,8 +210,7 @@ class KubernetesRunner:
         outcome = Outcome(Phase.RUNNING) if tracked.end is not None else self._look(tracked)
         end = tracked.end
         ended = end is not None or outcome.phase.ended
-        chunk, more = read_chunk(tracked.folder.log, "stdout", offsets.get("stdout", Cursor()), ended)
-        chunks = (chunk,) if chunk is not None else ()
+        chunks, more = tracked.source.read(offsets, ended)
         if end is None:
             return Update(id, outcome.phase, outcome.reason, outcome.failure, chunks=chunks, more=more)
         if not more and id not in self._told:
@@ -248,7 +254,8 @@ class KubernetesRunner:
         if outcome.phase in (Phase.FAILED, Phase.LOST):
             message = log_tail(tracked.folder.log) or outcome.words
         problem = tracked.follower.problem if tracked.follower is not None else ""
-        end = End(outcome.phase, outcome.reason, outcome.failure, message, problem=problem)
+        looked, trouble = tracked.collection.looked(tracked.folder, tracked.last_words(self._cluster, self._rules))
+        end = End(outcome.phase, outcome.reason, outcome.failure, message, looked, problem or trouble)
         write_end(tracked.folder, end)
         tracked.end, tracked.follower = end, None
         self._cluster.forget(tracked.mark)
@@ -319,10 +326,3 @@ class KubernetesRunner:
         if job is not None and not self._template.retain and not job["metadata"].get("deletionTimestamp"):
             self._workers.submit(("delete", tracked.id), partial(self._cluster.delete_job, job))
         self._forget(tracked)
-
-
-def _kind(template: TrialTemplate) -> tuple[str, str]:
-    """apiVersion and kind of the jobs that a template makes."""
-    if not template.document or is_python_function(template.document):
-        return "batch/v1", "Job"
-    return str(template.document.get("apiVersion", "v1")), str(template.document.get("kind", ""))
