@@ -43,7 +43,11 @@ class Scenario:
 
 
 class Place:
-    """A home with the experiment's YAML, the ledger and the gate that the last trials wait at."""
+    """A home with the experiment's YAML, the ledger and the gate that the last trials wait at. key: the experiment's.
+    options: further ones of ``katib run``."""
+
+    key = KEY
+    options: tuple[str, ...] = ()
 
     def __init__(self, home: Path, scenario: Scenario, store: str = "") -> None:
         """store: its URL, empty for the SQLite file in ``home``."""
@@ -54,14 +58,15 @@ class Place:
         self.gate = home / "gate"
         self.file = home / "experiment.yaml"
         home.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps(self._document()), encoding="utf-8")
+        self.file.write_text(json.dumps(self.document()), encoding="utf-8")
 
     def run(self) -> subprocess.Popen[str]:
         """Start ``katib run``."""
+        command = [sys.executable, "-m", "katib.cli.main", "run", str(self.file)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_")}
         store = {"KATIB_STORE": self.store} if self.store else {}
         return subprocess.Popen(
-            [sys.executable, "-m", "katib.cli.main", "run", str(self.file), "--seed", str(self.scenario.seed)],
+            [*command, "--seed", str(self.scenario.seed), *self.options],
             env={
                 **environment,
                 **store,
@@ -85,8 +90,8 @@ class Place:
         """Trials by number and stored metric texts by (trial, attempt); nothing before the experiment exists."""
         workshop = Workshop(Options(self.home, self.store))
         try:
-            trials = tuple(sorted(workshop.store.trials(KEY), key=lambda trial: trial.number))
-            return trials, _curves(workshop.store, trials)
+            trials = tuple(sorted(workshop.store.trials(self.key), key=lambda trial: trial.number))
+            return trials, _curves(workshop.store, self.key, trials)
         finally:
             workshop.close()
 
@@ -103,7 +108,8 @@ class Place:
         """Processes of trials that still run."""
         return sum(len(processes) for processes in marked((self.home / "trials").resolve()).values())
 
-    def _document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
+        """The experiment."""
         scenario = self.scenario
         waits_after = scenario.trials - scenario.parallel
         words = [self.ledger, "${trialParameters.n}", scenario.lines, scenario.pause, waits_after, self.gate]
@@ -138,9 +144,9 @@ class Place:
         }
 
 
-def _curves(store: Store, trials: tuple[Trial, ...]) -> dict[tuple[str, int], list[str]]:
+def _curves(store: Store, key: Key, trials: tuple[Trial, ...]) -> dict[tuple[str, int], list[str]]:
     names = {trial.number: trial.name for trial in trials}
     texts: dict[tuple[str, int], list[str]] = {}
-    for number, recorded in store.curve(KEY):
+    for number, recorded in store.curve(key):
         texts.setdefault((names[number], recorded.attempt), []).append(recorded.measurement.text)
     return texts

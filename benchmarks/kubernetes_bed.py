@@ -34,13 +34,15 @@ _OTHER_PORTS = 4  # etcd's own, and the three behind it
 @dataclass(frozen=True, slots=True)
 class Bed:
     """One cluster. state: its folder. name: of its node, interfaces and control group. net: first two octets of its
-    addresses. etcd_port: the first of four."""
+    addresses. etcd_port: the first of four. evict_after: seconds from the moment that its node is found silent to the
+    eviction of the pods; Kubernetes' own default."""
 
     state: Path
     name: str
     net: str
     port: int
     etcd_port: int
+    evict_after: int = 300
 
     @property
     def kubeconfig(self) -> Path:
@@ -64,8 +66,7 @@ class Bed:
 
     def control(self, script: str, *arguments: str) -> None:
         """Run one of the scripts. Raises RuntimeError with what it said if it fails."""
-        settings = {"STATE": self.state, "NAME": self.name, "NET": self.net, "PORT": self.port}
-        own = {f"K8S_{key}": str(value) for key, value in (settings | {"ETCD_PORT": self.etcd_port}).items()}
+        own = {f"K8S_{key.upper()}": str(value) for key, value in asdict(self).items()}
         said = self.state / "said"
         with said.open("w") as output:  # not a pipe: what the script starts would hold it open
             done = subprocess.run(
@@ -101,13 +102,14 @@ def is_installed() -> bool:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Bed]:
+def running(evict_after: int = 300) -> Iterator[Bed]:
     """A new cluster, with its node ready; nothing is left of it afterwards."""
     state = Path(tempfile.mkdtemp(prefix="katib-k8s-"))
     try:
         with Path(tempfile.gettempdir(), "katib-k8s.lock").open("w") as lock:  # until its ports and network are taken
             fcntl.flock(lock, fcntl.LOCK_EX)
-            bed = Bed(state, f"kt{os.getpid() % 10**7}", _free_net(), _free_port(1), _free_port(_OTHER_PORTS))
+            name = f"kt{os.getpid() % 10**7}"
+            bed = Bed(state, name, _free_net(), _free_port(1), _free_port(_OTHER_PORTS), evict_after)
             bed.up()
         yield bed
     finally:
