@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from katib.core.errors import Problem, RunnerError, SpecError, join_path
@@ -28,7 +28,8 @@ _EXPRESSION = re.compile(r"\{\{.*?\}\}|\$\((?:params|inputs|tasks|results|contex
 @dataclass(frozen=True, slots=True)
 class Container:
     """What to run. argv: command and arguments, ``$(VAR)`` put in. memory: bytes. gpus: the sum of all ``*/gpu``
-    limits, fractions allowed. unsupported_env: what is left out of ``env`` because only a cluster knows it."""
+    limits, fractions allowed. unsupported_env: what is left out of ``env`` because only a cluster knows it. extended:
+    amounts of other resources with a domain in their names (``example.com/fpga``)."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -38,6 +39,7 @@ class Container:
     memory: int | None
     gpus: float
     unsupported_env: tuple[str, ...]
+    extended: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Found(NamedTuple):
@@ -95,6 +97,7 @@ def _ready(found: _Found, manifest: Mapping[str, Any], given: Mapping[str, str])
         memory=math.ceil(resources["memory"]) if "memory" in resources else None,
         gpus=sum((amount for resource, amount in resources.items() if resource.endswith("/gpu")), 0.0),
         unsupported_env=tuple(unsupported),
+        extended={name: amount for name, amount in resources.items() if "/" in name and not name.endswith("/gpu")},
     )
 
 
@@ -194,11 +197,11 @@ _FINDERS: Mapping[str, Callable[[Mapping[str, Any], str], _Found]] = {
 
 def _self_contained(found: _Found) -> _Found:
     """``found``, if its command needs nothing from other steps. Raises RunnerError."""
-    for field in ("command", "args"):
-        for index, word in enumerate(_texts(found, field)):
+    for part in ("command", "args"):
+        for index, word in enumerate(_texts(found, part)):
             expression = _EXPRESSION.search(word)
             if expression:
-                place = f"{found.path}.{field}[{index}]"
+                place = f"{found.path}.{part}[{index}]"
                 raise RunnerError(
                     f"{place}: only the workflow's own engine can fill in {expression[0]}, not a local run"
                 )

@@ -86,9 +86,10 @@ class Cluster:
         """What people call a node, living or dead."""
         return self._called.get(node, node)
 
-    def resources(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """Amounts by name: all, and those that are free now."""
-        return ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
+    def resources(self) -> tuple[list[Mapping[str, float]], Mapping[str, float]]:
+        """Amounts by name: what each living node has, and what is free in all now."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        return nodes, ray.available_resources()  # type: ignore[no-untyped-call]
 
     def named(self) -> list[str]:
         """Names of this runner's actors, those included that wait for their resources."""

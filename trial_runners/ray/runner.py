@@ -264,10 +264,10 @@ class RayRunner:
         if now - looked >= _REASON_SECONDS:
             shape = self._work.shape(id)
             try:
-                total, free = self._cluster.resources()
+                nodes, free = self._cluster.resources()
             except RayError:
                 return reason
-            reason = self._work.obstacle or (waiting_reason(shape, total, free) if shape is not None else "")
+            reason = self._work.obstacle or (waiting_reason(shape, nodes, free) if shape is not None else "")
             self._reasons[id] = now, reason
         return reason
 
