@@ -21,6 +21,7 @@ import ray
 from katib.core.ports import Phase, Update
 from katib.core.trial import AttemptId, Cursor, FailureClass, Key
 from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.checkpoint_storage import CheckpointStorage
 from trial_runners.local import LocalRunner
 from trial_runners.local.sources import Source, source_of
 from trial_runners.output import CHUNK_BYTES, log_tail, read_part
@@ -95,6 +96,9 @@ class Agent:
         """Remove its checkpoint; ``everything``: end it, and remove its folder."""
         with self._lock:
             folder = AttemptFolder.of(self._here.root, id)
+            if self._here.checkpoints:
+                with contextlib.suppress(Exception):  # whatever a storage's client raises; one too many does no harm
+                    CheckpointStorage(self._here.checkpoints).remove(id)
             if not everything:
                 folder.release_checkpoint()
                 return
@@ -149,7 +153,7 @@ class Agent:
         chunks = (chunk,) if chunk is not None else ()
         end = journal.end()
         if end is not None:
-            return Update(id, *end, chunks=chunks, more=more)
+            return end.update(id, chunks, more=more)
         if holder.node == self._here.node and not psutil.pid_exists(holder.pid):
             _kill_group(holder)  # what it left running
         if folder.ending() is not None:
@@ -159,14 +163,14 @@ class Agent:
 
     def _command_update(self, id: AttemptId, folder: AttemptFolder, cursors: Mapping[str, Cursor]) -> Update:
         end = Journal(folder.path).end()
-        if end is not None:
-            return Update(id, *end)
+        if end is not None and not folder.progress().began:
+            return end.update(id)
         if folder.order() is None:
             return Update(id, Phase.LOST, "its actor died before its command began", FailureClass.LOST)
         if folder.ending() is None and (folder.runs() or not folder.progress().began):
             folder.end(Phase.LOST, FailureClass.LOST, "the actor that held its resources died", 0.0)
         (update,) = self._local.poll({id: cursors})
-        return update
+        return replace(update, problem=end.problem) if end is not None and update.phase.ended else update
 
     def _enforce(self, folder: AttemptFolder, holder: Holder | None) -> None:
         """End a call that let the grace of a request to stop pass. Commands are ended by their own actor."""

@@ -17,9 +17,10 @@ import ray
 
 from katib.core.errors import KatibError, RetryableError
 from katib.core.ports import Chunk, Phase, Update
-from katib.core.trial import Attempt, Cursor, FailureClass
+from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.local import LocalRunner
+from trial_runners.ray.checkpoints import Checkpoints
 from trial_runners.ray.journal import SMALL, End, Holder, OpenJournal
 from trial_runners.ray.place import Hello, Place, Told
 from trial_runners.ray.slot import told
@@ -52,28 +53,29 @@ class CommandActor:
         folder = AttemptFolder.of(self._here.root, self._attempt.id)
         journal = OpenJournal.begin(folder.path, Holder(False, os.getpid(), self._here.node))
         try:
-            if journal is None:
-                return None
-            marker = self._here.marker(self._attempt.id)
-            marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            marker.touch()
-            local = LocalRunner(self._here.root, cwd=self._directory, gpus=())
-            try:
-                local.start(self._attempt)
-            except KatibError as error:
-                again = isinstance(error, RetryableError)
-                failure = FailureClass.INFRASTRUCTURE if again else FailureClass.USER_ERROR
-                end = End(Phase.FAILED, str(error), failure)
-                journal.end(end)
-                marker.unlink()
-                return Told(Update(self._attempt.id, *end))
-            answer = _follow(local, self._attempt)
-            local.close()
-            journal.close()
-            marker.unlink(missing_ok=True)
-            return told(answer, folder, shared=self._here.shared) if answer is not None else None
+            return self._run(folder, journal) if journal is not None else None
         finally:
             self._kill_later(LINGER_SECONDS)
+
+    def _run(self, folder: AttemptFolder, journal: OpenJournal) -> Told | None:
+        marker = self._here.marker(self._attempt.id)
+        marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        marker.touch()
+        checkpoints = Checkpoints(self._here, self._attempt)
+        local = LocalRunner(self._here.root, cwd=self._directory, gpus=())
+        try:
+            local.start(checkpoints.begin())
+            update, whole = _follow(local, self._attempt.id)
+        except (KatibError, OSError) as error:
+            ours = isinstance(error, (RetryableError, OSError))
+            failure = FailureClass.INFRASTRUCTURE if ours else FailureClass.USER_ERROR
+            update, whole = Update(self._attempt.id, Phase.FAILED, str(error), failure), True
+        local.close()
+        problem = "; ".join(filter(None, (update.problem, checkpoints.close())))
+        update = replace(update, problem=problem)
+        journal.end(End(update.phase, update.reason, update.failure, update.message, problem))
+        marker.unlink(missing_ok=True)
+        return told(update, folder, shared=self._here.shared) if whole else None
 
     def _kill_later(self, seconds: float, *, unless_asked: bool = False) -> None:
         """Give the resources back after some time."""
@@ -100,25 +102,22 @@ def without_gpus(tree: Any) -> Any:
     return [without_gpus(item) for item in tree] if isinstance(tree, list) else tree
 
 
-def _follow(local: LocalRunner, attempt: Attempt) -> Update | None:
-    """See the command to its end: deadline, limits and requests to stop are looked after on the way. Its last update
-    with all that it wrote, None if that is long."""
+def _follow(local: LocalRunner, id: AttemptId) -> tuple[Update, bool]:
+    """See the command to its end: deadline, limits and requests to stop are looked after on the way. Its last update,
+    and whether all that it wrote is in it, which is so if that is short."""
     cursors: dict[str, Cursor] = {}
     kept: list[Chunk] = []
     size = 0
     while True:
-        (update,) = local.poll({attempt.id: cursors})
+        (update,) = local.poll({id: cursors})
         for chunk in update.chunks:
             cursors[chunk.source] = Cursor(chunk.start.offset + len(chunk.data))
             size += len(chunk.data)
             if size <= SMALL:
                 kept.append(chunk)
         if update.phase.ended and not update.more:
-            break
+            return replace(update, chunks=_merged(kept)), size <= SMALL
         local.wait(0.5)
-    if size > SMALL:
-        return None
-    return replace(update, chunks=_merged(kept))
 
 
 def _merged(chunks: list[Chunk]) -> tuple[Chunk, ...]:

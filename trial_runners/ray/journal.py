@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from katib.core.objective import Measurement
-from katib.core.ports import Chunk, Phase
-from katib.core.trial import Cursor, FailureClass
+from katib.core.ports import Chunk, Phase, Update
+from katib.core.trial import AttemptId, Cursor, FailureClass
 from trial_runners.output import read_chunk, read_part
 
 REPORTS = "reports"
@@ -43,12 +43,19 @@ class Holder(NamedTuple):
 
 
 class End(NamedTuple):
-    """How a call ended; the fields are those of an Update."""
+    """How an attempt ended, as its actor saw it; the fields are those of an Update."""
 
     phase: Phase
     reason: str = ""
     failure: FailureClass | None = None
     message: str = ""
+    problem: str = ""
+
+    def update(self, id: AttemptId, chunks: tuple[Chunk, ...] = (), *, more: bool = False) -> Update:
+        """It as an update."""
+        return Update(
+            id, self.phase, self.reason, self.failure, self.message, chunks=chunks, more=more, problem=self.problem
+        )
 
 
 class Journal:
@@ -88,8 +95,8 @@ class Journal:
         line = tail.rstrip(b"\n").rpartition(b"\n")[2]
         if not tail.endswith(b"\n") or not line.startswith(b'{"end"'):
             return None
-        phase, reason, failure, message = json.loads(line)["end"]
-        return End(Phase(phase), reason, FailureClass(failure) if failure else None, message)
+        phase, reason, failure, message, problem = json.loads(line)["end"]
+        return End(Phase(phase), reason, FailureClass(failure) if failure else None, message, problem)
 
     def reports(self, start: Cursor, ended: bool) -> tuple[Chunk | None, bool]:
         """What was reported beyond the cursor, and whether there is more. ``ended``: nobody writes any more."""

@@ -23,11 +23,13 @@ SCOPE_FILE = ".ray-scope"
 @dataclass(frozen=True, slots=True)
 class Place:
     """root: of the runner. scope: the word in its file. folder: of attempts on each node, empty for none in
-    particular. cwd: where commands start. modules: entries of the controller's ``sys.path``."""
+    particular. checkpoints: where those are kept that outlive their node, empty for nowhere. cwd: where commands
+    start. modules: entries of the controller's ``sys.path``."""
 
     root: str
     scope: str
     folder: str
+    checkpoints: str
     cwd: str
     modules: Sequence[str]
 
@@ -35,13 +37,15 @@ class Place:
         """The place on the node of this process. Raises OSError."""
         node = ray.get_runtime_context().get_node_id()
         if self.folder:
-            return Here(node, _private(Path(self.folder) / self.scope / node[:16]), shared=False)
+            return Here(
+                node, _private(Path(self.folder) / self.scope / node[:16]), shared=False, checkpoints=self.checkpoints
+            )
         if read_part(Path(self.root) / SCOPE_FILE, 0, 64).data.decode(errors="replace") == self.scope:
-            return Here(node, Path(self.root), shared=True)
+            return Here(node, Path(self.root), shared=True, checkpoints=self.checkpoints)
         folder = Path(tempfile.gettempdir(), f"katib-{os.getuid()}")
         if _private(folder).stat().st_uid != os.getuid():
             raise PermissionError(f"{folder} belongs to another user")
-        return Here(node, _private(folder / self.scope / node[:16]), shared=False)
+        return Here(node, _private(folder / self.scope / node[:16]), shared=False, checkpoints=self.checkpoints)
 
     def find_modules(self) -> None:
         """Let this process import what the controller can, where its folders are here too."""
@@ -54,11 +58,13 @@ class Place:
 
 
 class Here(NamedTuple):
-    """node: Ray's id of this one. root: folder of its attempts. shared: it is the controller's own."""
+    """node: Ray's id of this one. root: folder of its attempts. shared: it is the controller's own. checkpoints: as in
+    ``Place``."""
 
     node: str
     root: Path
     shared: bool
+    checkpoints: str = ""
 
     @property
     def commands(self) -> Path:

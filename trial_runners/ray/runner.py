@@ -18,15 +18,15 @@ import ray
 from ray.exceptions import RayError
 
 from katib.core.errors import RunnerError, SpecError
-from katib.core.ports import Chunk, Phase, Update
-from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass, Key
+from katib.core.ports import Phase, Update
+from katib.core.trial import Attempt, AttemptId, Cursor, Key
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.local.command import order_for
 from trial_runners.objective_call import Objective
 from trial_runners.ray.agents import INTERVAL, Agents, Asked
+from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.cluster import Cluster
 from trial_runners.ray.command_actors import CommandActors
-from trial_runners.ray.journal import REPORTS, measurements
 from trial_runners.ray.place import Told
 from trial_runners.ray.resources import waiting_reason
 from trial_runners.ray.slots import Calls, Ended, SlotPool
@@ -98,7 +98,7 @@ class RayRunner:
         """One Update for each id asked for. At most one call of a node and interval, but for ended attempts whose
         folders must be read."""
         if self._closed:
-            return [_lost(id, "the runner is closed") for id in cursors]
+            return [lost(id, "the runner is closed") for id in cursors]
         for key in {id.key for id in cursors}:
             self._discover(key)
         self._advance()
@@ -181,7 +181,7 @@ class RayRunner:
             self._news = True
             attempt, starts = self._starts.pop(end.id, (None, 0))
             if end.told is None and not end.node and end.cause:
-                self._remember(end._replace(told=_never_came(end)))
+                self._remember(end._replace(told=never_came(end.id, end.cause)))
             else:
                 self._remember(end)
                 if attempt is not None and end.cause:
@@ -200,7 +200,7 @@ class RayRunner:
         ended = self._ended.get(id)
         if ended is None:
             return self._alive(self._work.running.get(id) or self._found.get(id, ""))
-        if ended.told is not None and _serve(ended.told, given) is not None:
+        if ended.told is not None and serve(ended.told, given) is not None:
             return ""
         node = self._alive(ended.node)
         if node:
@@ -215,13 +215,13 @@ class RayRunner:
             return Update(id, Phase.WAITING, self._reason(id))
         ended = self._ended.get(id)
         if ended is not None and told is None:
-            served = _serve(ended.told, given) if ended.told is not None else None
+            served = serve(ended.told, given) if ended.told is not None else None
             if served is not None:
                 self._copy(served, shared=not served.log)
-                return _measured(served.update)
+                return measured(served.update)
             if self._alive(ended.node):
                 return Update(id, Phase.RUNNING, more=True)  # what became of it is still to be read
-            return _lost(id, self._gone(ended.node, ended.cause))
+            return lost(id, self._gone(ended.node, ended.cause))
         node = self._work.running.get(id) or self._found.get(id, "")
         if told is None:
             return Update(id, Phase.RUNNING) if self._alive(node) else self._node_lost(id, node)
@@ -238,9 +238,9 @@ class RayRunner:
                 self._starts[id] = attempt, starts + 1
                 self._work.start(attempt)
                 return Update(id, Phase.WAITING, f"it starts again: {ended.cause}")
-            return _lost(id, ended.cause or told.update.reason)
+            return lost(id, ended.cause or told.update.reason)
         self._copy(told, shared=False)
-        update = _measured(told.update)
+        update = measured(told.update)
         if update.phase is Phase.LOST and ended is not None and ended.cause:
             update = replace(update, reason=f"{update.reason}: {ended.cause}")
         if update.phase.ended and not update.more and id in self._found:
@@ -249,8 +249,8 @@ class RayRunner:
 
     def _node_lost(self, id: AttemptId, node: str) -> Update:
         if not node:
-            return _lost(id, "no node of the Ray cluster has a trace of this attempt")
-        return _lost(id, self._gone(node, ""))
+            return lost(id, "no node of the Ray cluster has a trace of this attempt")
+        return lost(id, self._gone(node, ""))
 
     def _gone(self, node: str, cause: str) -> str:
         if not node or self._alive(node):
@@ -287,41 +287,6 @@ class RayRunner:
         with open(log, "ab") as file:
             new = told.log[max(0, file.tell() - told.log_start) :]
             file.write(new)
-
-
-def _serve(told: Told, given: Mapping[str, Cursor]) -> Told | None:
-    """A whole answer from other cursors on; None if it does not reach back to them."""
-    if told.update.more:
-        return None
-    chunks: list[Chunk] = []
-    for chunk in told.update.chunks:
-        start = given.get(chunk.source, Cursor())
-        skipped = start.offset - chunk.start.offset
-        if not 0 <= skipped <= len(chunk.data):
-            return None
-        chunks.append(chunk._replace(start=start, data=chunk.data[skipped:]))
-    return replace(told, update=replace(told.update, chunks=tuple(chunks)))
-
-
-def _measured(update: Update) -> Update:
-    """The update with the reports of a function taken out of their chunk."""
-    if not any(chunk.source == REPORTS for chunk in update.chunks):
-        return update
-    chunks = [chunk for chunk in update.chunks if chunk.source != REPORTS]
-    found, ends = list(update.measurements), dict(update.ends)
-    for chunk in update.chunks:
-        if chunk.source == REPORTS:
-            reported, ends[REPORTS] = measurements(chunk)
-            found.extend(reported)
-    return replace(update, chunks=tuple(chunks), measurements=tuple(found), ends=ends)
-
-
-def _lost(id: AttemptId, reason: str) -> Update:
-    return Update(id, Phase.LOST, reason, FailureClass.LOST)
-
-
-def _never_came(end: Ended) -> Told:
-    return Told(Update(end.id, Phase.FAILED, f"its actor did not come up: {end.cause}", FailureClass.INFRASTRUCTURE))
 
 
 def _pickle(objective: Objective) -> bytes:

@@ -16,12 +16,14 @@ from typing import Any
 
 import ray
 
+from katib.core.errors import PermanentError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, FailureClass
 from katib.report import Report, TrialStopped
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.objective_call import Ending, call, failed, surrounded
 from trial_runners.output import read_part
+from trial_runners.ray.checkpoints import Checkpoints
 from trial_runners.ray.journal import SMALL, End, Holder, OpenJournal
 from trial_runners.ray.place import Hello, Place, Told
 from trial_runners.surroundings import surroundings_of
@@ -64,19 +66,20 @@ class Slot:
             self._free_since = time.monotonic()
 
     def _run(self, attempt: Attempt, folder: AttemptFolder, journal: OpenJournal) -> Told | None:
-        ending = self._call(attempt, folder, journal)
+        checkpoints = Checkpoints(self._here, attempt)
+        ending = self._call(checkpoints, folder, journal)
         if os.getpid() != self._pid:
             os._exit(0)  # a child that the objective forked and let return
         self._restore()
         if ending.reports:
             journal.report(ending.reports)
-        end = _judge(ending, stopping=folder.ending() is not None)
+        end = _judge(ending, stopping=folder.ending() is not None)._replace(problem=checkpoints.close())
         chunk = journal.end(end)
         if chunk is None:
             return None
-        return told(Update(attempt.id, *end, chunks=(chunk,)), folder, shared=self._here.shared)
+        return told(end.update(attempt.id, (chunk,)), folder, shared=self._here.shared)
 
-    def _call(self, attempt: Attempt, folder: AttemptFolder, journal: OpenJournal) -> Ending:
+    def _call(self, checkpoints: Checkpoints, folder: AttemptFolder, journal: OpenJournal) -> Ending:
         request = os.path.join(folder.path, "ending.json")
 
         def receive(reports: tuple[Report, ...]) -> None:
@@ -87,13 +90,14 @@ class Slot:
         if os.path.exists(request):
             return Ending(stopped=True)
         try:
+            attempt = checkpoints.begin()
             surroundings = surroundings_of(attempt, self._here.root)
             with surrounded(surroundings):
                 redirect(surroundings.log)
                 return call(self._objective, attempt.parameters, self._metric, receive)
         except KeyboardInterrupt as error:
             return failed(error)
-        except OSError as error:  # its folder cannot be made
+        except (OSError, PermanentError) as error:  # its folder cannot be made
             return failed(error, FailureClass.INFRASTRUCTURE)
 
     def _restore(self) -> None:
