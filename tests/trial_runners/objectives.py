@@ -126,9 +126,18 @@ def _memory_error() -> float:
     raise MemoryError("too much")
 
 
+def _await(begun: str, go: str) -> float:
+    _append(begun)
+    while not os.path.exists(go):
+        katib.report_metrics(loss=1.0)
+        time.sleep(0.05)
+    return 0.5
+
+
 _DEEDS: dict[str, Callable[..., Any]] = {
     "fail": _fail,
     "sleep": _sleep,
+    "await": _await,
     "spin": _spin,
     "swallow": _swallow_exceptions,
     "curve": _curve,

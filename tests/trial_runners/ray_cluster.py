@@ -55,10 +55,10 @@ def joined(address: str) -> Iterator[None]:
         cluster.close()
 
 
-def open_runner(root: Path, address: str, *, objective=None, parallel=2, folder="", document=None):
+def open_runner(root: Path, address: str, *, objective=None, parallel=2, document=None, **places):
     """A Ray runner, as an experiment gets it."""
     from trial_runners.ray import RayRunner
 
-    settings = RaySettings(address=address, folder=folder)
+    settings = RaySettings(address=address, **places)
     options = {"objective": objective, "metric": "loss", "parallel": parallel, "document": document or {}}
     return RayRunner(root, settings=settings, **options)
