@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
 
 from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt, AttemptId, Key
@@ -60,12 +67,47 @@ def template(document: Mapping[str, Any] | None = None, **changes: Any) -> Trial
     )
 
 
+_BACKGROUND = {"propagationPolicy": "Background"}
+
+
+class Namespace:
+    """A namespace of its own in the cluster, for one test."""
+
+    def __init__(self, api: Api, name: str) -> None:
+        self.api, self.name = api, name
+        api.call(Request("create", NAMESPACES, "", body={"metadata": {"name": name}}))
+
+    def create(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an object in it."""
+        return self.api.call(Request("create", resource, self.name, body=body))
+
+    def delete(self, resource: Resource, name: str, **options: Any) -> None:
+        """Delete one of its objects, as somebody by hand."""
+        self.api.call(Request("delete", resource, self.name, name, body=options or _BACKGROUND))
+
+    def list(self, resource: Resource) -> list[dict[str, Any]]:
+        """All objects of a kind in it."""
+        found: list[dict[str, Any]] = self.api.call(Request("list", resource, self.name))["items"]
+        return found
+
+    def remove(self) -> None:
+        """Delete it, with all that is in it."""
+        for obj in self.list(JOBS):
+            self._delete(Request("delete", JOBS, self.name, obj["metadata"]["name"], body=_BACKGROUND))
+        self._delete(Request("delete", NAMESPACES, "", self.name))
+
+    def _delete(self, request: Request) -> None:
+        with contextlib.suppress(RefusedError):
+            self.api.call(request)
+
+
 @dataclass
 class KubernetesAdapter(RunnerAdapter):
-    """The contract's attempts as pods. key: of the experiment. open_runners: to be closed afterwards."""
+    """The contract's attempts as pods. key: of the experiment, in ``namespace``. open_runners: to close afterwards."""
 
     root: Path
     key: Key
+    namespace: Namespace
     delay = 10.0
     template: TrialTemplate = field(default_factory=template)
     settled: Callable[[AttemptId], bool] = lambda id: False
@@ -77,6 +119,10 @@ class KubernetesAdapter(RunnerAdapter):
         )
         self.open_runners.append(runner)
         return runner
+
+    def id(self, trial: str = "trial-a", attempt: int = 1) -> AttemptId:
+        """The name of an attempt of the experiment."""
+        return AttemptId(self.key, trial, attempt)
 
     def close(self) -> None:
         """Close all runners."""
@@ -104,27 +150,73 @@ class KubernetesAdapter(RunnerAdapter):
         return command(id, ["python3", "-c", script, text])
 
 
-class Namespace:
-    """A namespace of its own in the cluster, for one test."""
-
-    def __init__(self, api: Api, name: str) -> None:
-        self.api, self.name = api, name
-        api.call(Request("create", NAMESPACES, "", body={"metadata": {"name": name}}))
-
-    def list(self, resource: Resource) -> list[dict[str, Any]]:
-        """All objects of a kind in it."""
-        found: list[dict[str, Any]] = self.api.call(Request("list", resource, self.name))["items"]
-        return found
-
-    def remove(self) -> None:
-        """Delete it, with all that is in it."""
-        for obj in self.list(JOBS):
-            self._delete(Request("delete", JOBS, self.name, obj["metadata"]["name"], body=_BACKGROUND))
-        self._delete(Request("delete", NAMESPACES, "", self.name))
-
-    def _delete(self, request: Request) -> None:
-        with contextlib.suppress(RefusedError):
-            self.api.call(request)
+@contextlib.contextmanager
+def adapter_in_own_namespace(root: Path) -> Iterator[KubernetesAdapter]:
+    """An adapter whose experiment has a namespace of its own; all is removed afterwards."""
+    namespace = Namespace(Api(), f"katib-{uuid.uuid4().hex[:8]}")
+    adapter = KubernetesAdapter(root, Key(namespace.name, "study"), namespace)
+    try:
+        yield adapter
+    finally:
+        adapter.close()
+        namespace.remove()
 
 
-_BACKGROUND = {"propagationPolicy": "Background"}
+class Proxy:
+    """A way to the API server that can be cut. kubeconfig: of the cluster by this way."""
+
+    def __init__(self, folder: Path) -> None:
+        config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+        server = urlsplit(config["clusters"][0]["cluster"]["server"])
+        self._server = (server.hostname or "", server.port or 443)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._up = True
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break all connections; no other comes about until ``restore``."""
+        self._up = False
+        self.break_off()
+
+    def break_off(self) -> None:
+        """Break all connections."""
+        for end in self._open:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def restore(self) -> None:
+        """Let connections through again."""
+        self._up = True
+
+    def close(self) -> None:
+        """Stop."""
+        self.cut()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                if not self._up:
+                    client.close()
+                    continue
+                server = socket.create_connection(self._server)
+            except OSError:
+                return
+            self._open += [client, server]
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -87,7 +87,7 @@ class Request(NamedTuple):
     @property
     def method(self) -> str:
         """HTTP's."""
-        return {"create": "POST", "delete": "DELETE"}.get(self.verb, "GET")
+        return {"create": "POST", "update": "PUT", "delete": "DELETE"}.get(self.verb, "GET")
 
     @property
     def url(self) -> str:

@@ -139,5 +139,6 @@ class Cluster:
             if error.status not in (_MISSING, _CONFLICT):
                 raise
             return
-        if answer.get("metadata", {}).get("uid") == uid and answer["metadata"].get("deletionTimestamp"):
+        metadata = answer.get("metadata", {})  # what is gone at once has no version any more
+        if metadata.get("uid") == uid and metadata.get("deletionTimestamp") and metadata.get("resourceVersion"):
             mirror.put(answer)

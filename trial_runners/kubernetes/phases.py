@@ -36,10 +36,6 @@ _DEADLINE_MARGIN = 5.0
 _COLLECTOR_PATIENCE = 20.0
 
 _UNSTARTED = frozenset({"StartError", "ContainerCannotRun"})
-_HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
-_TROUBLED = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}) | frozenset(
-    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
-)
 _SIGNAL_BASE = 128
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM})
 
@@ -104,7 +100,7 @@ def judge(sight: Sight, rules: Rules, patience: float) -> Outcome:
         return _ending(sight, active, sight.ending)
     if sight.job is None:
         return _without_job(sight, active, rules)
-    own = rules.primary([*sight.pods.present, *sight.pods.gone])
+    own, taken = pods.untaken(rules.primary([*sight.pods.present, *sight.pods.gone]), sight.pods.gone)
     failed = rules.failure.match(sight.job) if rules.failure else None
     if failed is not None:
         return _failed(sight.job, failed, own, rules.container)
@@ -114,6 +110,8 @@ def judge(sight: Sight, rules: Rules, patience: float) -> Outcome:
         return Outcome(Phase.RUNNING, "its job is being deleted by somebody")
     if not own:
         return Outcome(Phase.WAITING, sight.note or "its job has made no pod yet")
+    if taken and not _deadline_near(sight.job, sight.now):
+        return _lost(own[-1], taken)._replace(cut=True)
     return _of_pod(sight, own[-1], rules, patience)
 
 
@@ -131,17 +129,13 @@ def _without_job(sight: Sight, active: Sequence[Tree], rules: Rules) -> Outcome:
         return Outcome(Phase.RUNNING, "its job was deleted by somebody; its pods are being ended")
     if not sight.made:
         return Outcome(Phase.LOST, "there is no trace of this attempt in the cluster", FailureClass.LOST)
-    own = rules.primary(sight.pods.gone)
+    own = rules.primary([*sight.pods.present, *sight.pods.gone])
     node = f"; its pod was on node {pods.node(own[-1])}" if own and pods.node(own[-1]) else ""
     return Outcome(Phase.LOST, f"its job was deleted by somebody{node}", FailureClass.LOST)
 
 
 def _of_pod(sight: Sight, pod: Tree, rules: Rules, patience: float) -> Outcome:
     """Where an attempt is whose job has not ended."""
-    job = sight.job or {}
-    taken = pods.taken_away(pod) or ("it was deleted by somebody" if pod in sight.pods.gone else "")
-    if taken and not _deadline_near(job, sight.now):
-        return _lost(pod, taken)._replace(cut=True)
     waiting = pods.waiting(pod, rules.container)
     if waiting is None:
         if pods.phase(pod) in ("Succeeded", "Failed"):
@@ -149,10 +143,10 @@ def _of_pod(sight: Sight, pod: Tree, rules: Rules, patience: float) -> Outcome:
         return _beside(sight, pod, rules) or Outcome(Phase.RUNNING)
     reason, message = waiting
     said = f"{reason}: {message}" if message else reason
-    hopeless = reason in _HOPELESS or (reason in _TROUBLED and sight.troubled > patience)
+    hopeless = reason in pods.HOPELESS or (reason in pods.TROUBLED and sight.troubled > patience)
     if hopeless:
         return Outcome(Phase.FAILED, f"its pod cannot start: {said}", FailureClass.USER_ERROR, cut=True)
-    return Outcome(Phase.WAITING, said, troubled=reason in _TROUBLED)
+    return Outcome(Phase.WAITING, said, troubled=reason in pods.TROUBLED)
 
 
 def _beside(sight: Sight, pod: Tree, rules: Rules) -> Outcome | None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from trial_runners.kubernetes.api import Tree
+
+# Why a container waits: what waiting cannot help, and what patience may.
+HOPELESS = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+TROUBLED = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}) | frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+)
 
 # Reasons of a failed pod that are none of its own doing.
 _TAKEN = {
@@ -55,12 +61,23 @@ def reason(pod: Tree) -> str:
 
 
 def over(pod: Tree, before: float) -> bool:
-    """Whether nothing of it runs: it has ended, or it should have been gone before that time, seconds since the epoch,
-    so its node is silent."""
+    """Whether nothing of it runs: it has ended; or it is being deleted and could not start, or should have been gone
+    before that time, seconds since the epoch, so its node is silent."""
     if phase(pod) in ("Succeeded", "Failed"):
         return True
     gone_by = pod["metadata"].get("deletionTimestamp")
-    return bool(gone_by) and seconds(gone_by) < before
+    return bool(gone_by) and (seconds(gone_by) < before or _could_not_start(pod))
+
+
+def untaken(own: Sequence[Tree], gone: Sequence[Tree]) -> tuple[list[Tree], str]:
+    """Of an attempt's pods in order of their making: those up to the first that somebody took away, for one that was
+    made in its place is none of the attempt; and who did, empty if nobody."""
+    for number, pod in enumerate(own):
+        by_hand = pod in gone and phase(pod) not in ("Succeeded", "Failed")
+        taken = taken_away(pod) or ("it was deleted by somebody" if by_hand else "")
+        if taken:
+            return list(own[: number + 1]), taken
+    return list(own), ""
 
 
 def taken_away(pod: Tree) -> str:
@@ -121,15 +138,12 @@ def state(pod: Tree, name: str) -> tuple[str, Tree]:
 
 
 def ends(pod: Tree) -> list[tuple[str, Tree]]:
-    """The containers that have ended, with how, the first failed ones first: those that prepare before the others."""
-    status = _status(pod)
+    """The containers that have ended, with how; those that prepare before the others."""
     found = [
-        (str(entry.get("name")), end)
-        for entry in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-        for end in [(entry.get("state") or {}).get("terminated") or (entry.get("lastState") or {}).get("terminated")]
-        if end
+        (str(entry.get("name")), (entry.get("state") or {}).get("terminated") or _former_end(entry))
+        for entry in _statuses(pod)
     ]
-    return found
+    return [(name, end) for name, end in found if end]
 
 
 def waiting(pod: Tree, name: str) -> tuple[str, str] | None:
@@ -145,12 +159,27 @@ def waiting(pod: Tree, name: str) -> tuple[str, str] | None:
     return next(iter(stuck or reasons), ("pending", f"on node {node(pod)}" if node(pod) else "not scheduled yet"))
 
 
+def _could_not_start(pod: Tree) -> bool:
+    """Whether a container of it is stuck and none ever ran."""
+    states = [entry.get("state") or {} for entry in _statuses(pod)]
+    ran = any(entry.get("restartCount") for entry in _statuses(pod)) or any("waiting" not in state for state in states)
+    return not ran and any(word in TROUBLED | HOPELESS for word, _ in _reasons(pod))
+
+
 def _reasons(pod: Tree) -> Iterator[tuple[str, str]]:
-    status = _status(pod)
-    for entry in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+    for entry in _statuses(pod):
         found = (entry.get("state") or {}).get("waiting") or {}
         if found.get("reason"):
             yield str(found["reason"]), str(found.get("message") or "")
+
+
+def _former_end(entry: Tree) -> Tree:
+    return (entry.get("lastState") or {}).get("terminated") or {}
+
+
+def _statuses(pod: Tree) -> list[Tree]:
+    status = _status(pod)
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
 def _status(pod: Tree) -> Tree:

@@ -75,7 +75,8 @@ class Tracked:
     def runs(self, cluster: Cluster, rules: Rules, container: str) -> list[Run]:
         """The runs of a container so far."""
         objects = cluster.pods_of(self.mark)
-        return runs_of(rules.primary([*objects.present, *objects.gone]), objects.gone, container)
+        own, _ = pods.untaken(rules.primary([*objects.present, *objects.gone]), objects.gone)
+        return runs_of(own, objects.gone, container)
 
     def last_words(self, cluster: Cluster, rules: Rules) -> str:
         """What the container beside the training said in the end."""

@@ -62,12 +62,18 @@ class Workers:
                 _, _, key, task, pause = heapq.heappop(self._heap)
                 self._queued.discard(key)
                 self._busy += 1
-            again = _do(task)
-            with self._condition:
-                self._busy -= 1
-                if again and key not in self._queued and not self._closed:
-                    self._push(time.monotonic() + pause, key, task, min(2 * pause, _LONGEST_PAUSE))
-                self._condition.notify_all()
+            again = False
+            try:
+                again = _do(task)
+            finally:
+                self._done(again, key, task, pause)
+
+    def _done(self, again: bool, key: Hashable, task: Task, pause: float) -> None:
+        with self._condition:
+            self._busy -= 1
+            if again and key not in self._queued and not self._closed:
+                self._push(time.monotonic() + pause, key, task, min(2 * pause, _LONGEST_PAUSE))
+            self._condition.notify_all()
 
 
 def _do(task: Task) -> bool:
