@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from trial_runners.settings import RaySettings
+
+# On loopback alone, and so without tokens, which would have to be known to whoever joins by address.
+_ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 # Ends when its standard input does, however this process ends.
 _SERVE = """
-import os, sys
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-os.environ["RAY_AUTH_MODE"] = "disabled"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+import sys
 import ray
 context = ray.init(
     num_cpus=int(sys.argv[1]), include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
@@ -32,7 +38,7 @@ ray.shutdown()
 def running_ray(cpus: int) -> Iterator[str]:
     """Address of a Ray with so many CPUs."""
     pipe = subprocess.PIPE
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(cpus)], stdin=pipe, stdout=pipe, text=True, env=environment
     )
@@ -62,3 +68,23 @@ def open_runner(root: Path, address: str, *, objective=None, parallel=2, documen
     settings = RaySettings(address=address, **places)
     options = {"objective": objective, "metric": "loss", "parallel": parallel, "document": document or {}}
     return RayRunner(root, settings=settings, **options)
+
+
+@contextmanager
+def several_nodes(cpus: Sequence[int]):
+    """A Ray of several nodes on this machine; a ``ray.cluster_utils.Cluster``."""
+    from ray.cluster_utils import Cluster
+
+    from trial_runners.ray.cluster import loopback
+
+    with pytest.MonkeyPatch.context() as patch, loopback():
+        for name, value in _ENVIRONMENT.items():
+            patch.setenv(name, value)
+        sizes = [{"num_cpus": count, "object_store_memory": 80_000_000} for count in cpus]
+        cluster = Cluster(initialize_head=True, head_node_args={**sizes[0], "include_dashboard": False})
+        try:
+            for size in sizes[1:]:
+                cluster.add_node(**size)
+            yield cluster
+        finally:
+            cluster.shutdown()

@@ -145,7 +145,7 @@ def _unlock() -> None:
 def _join(address: str) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        with _loopback() if _check(address) else contextlib.nullcontext():
+        with loopback() if _check(address) else contextlib.nullcontext():
             ray.init(address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
@@ -186,7 +186,7 @@ def _use_token() -> None:
 
 
 @contextlib.contextmanager
-def _loopback() -> Iterator[None]:
+def loopback() -> Iterator[None]:
     """Ray takes a loopback address for this machine's address in the network, unless it knows of no network."""
     before = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False

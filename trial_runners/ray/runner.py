@@ -76,6 +76,11 @@ class RayRunner:
         self._news = False
         self._closed = False
 
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How often each node was asked."""
+        return self._agents.calls
+
     def resize(self, workers: int) -> None:
         """Most trials at a time from now on."""
         self._work.resize(workers)
