@@ -125,6 +125,7 @@ class CheckpointKeeper:
         self._id = id
         self._folder = folder
         self._saved: State = state_of(folder)
+        self._own = False  # something was saved under its own name
         self._over = threading.Event()
         self.problem = ""
         self._thread = threading.Thread(target=self._keep, name="checkpoints", daemon=True)
@@ -134,6 +135,8 @@ class CheckpointKeeper:
         """Nothing writes to the folder any more: save its last state. ``problem`` says why that failed, if it did."""
         self._over.set()
         self._thread.join()
+        if not self._own:
+            self._saved = ()  # whoever continues this attempt finds under its name what it began from, at least
         self._save(state_of(self._folder))
 
     def _keep(self) -> None:
@@ -152,7 +155,7 @@ class CheckpointKeeper:
             return
         try:
             if self._storage.save(self._id, self._folder):
-                self._saved = state
+                self._saved, self._own = state, True
             self.problem = ""
         except Exception as error:  # whatever a file system's client raises
             self.problem = f"the checkpoint cannot be saved: {error or type(error).__name__}"

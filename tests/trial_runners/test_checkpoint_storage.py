@@ -164,10 +164,12 @@ class TestKeeper:
         keeper.close()
         assert self.saved(storage, tmp_path) == {"x": b"last"}
 
-    def test_what_was_inherited_is_not_saved_again(self, storage, tmp_path):
+    def test_what_was_inherited_is_saved_at_the_end_alone(self, storage, tmp_path):
         keeper = CheckpointKeeper(storage, id_of("a"), written(tmp_path / "one", {"x": b"inherited"}))
-        keeper.close()
+        time.sleep(3 * checkpoint_storage.LOOK_SECONDS)
         assert self.saved(storage, tmp_path) == {}
+        keeper.close()
+        assert self.saved(storage, tmp_path) == {"x": b"inherited"}
 
     def test_trouble_is_told(self, tmp_path):
         (tmp_path / "shared").write_text("a file, not a folder")

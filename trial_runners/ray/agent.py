@@ -21,10 +21,10 @@ import ray
 from katib.core.ports import Phase, Update
 from katib.core.trial import AttemptId, Cursor, FailureClass, Key
 from trial_runners.attempt_folder import AttemptFolder
-from trial_runners.checkpoint_storage import CheckpointStorage
 from trial_runners.local import LocalRunner
 from trial_runners.local.sources import Source, source_of
 from trial_runners.output import CHUNK_BYTES, log_tail, read_part
+from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.journal import Holder, Journal
 from trial_runners.ray.place import Hello, Place, Told, Trace
 
@@ -98,7 +98,7 @@ class Agent:
             folder = AttemptFolder.of(self._here.root, id)
             if self._here.checkpoints:
                 with contextlib.suppress(Exception):  # whatever a storage's client raises; one too many does no harm
-                    CheckpointStorage(self._here.checkpoints).remove(id)
+                    open_storage(self._here.checkpoints).remove(id)
             if not everything:
                 folder.release_checkpoint()
                 return

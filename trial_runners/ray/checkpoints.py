@@ -4,11 +4,21 @@ nodes."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from katib.core.errors import PermanentError
+from katib.core.naming import load
 from katib.core.trial import Attempt
 from trial_runners.attempt_folder import AttemptFolder
-from trial_runners.checkpoint_storage import CheckpointKeeper, CheckpointStorage
 from trial_runners.ray.place import Here
+
+# Loaded where there is a place alone: what it needs takes longer to import than a short trial takes.
+_MODULE = "trial_runners.checkpoint_storage"
+
+
+def open_storage(place: str) -> Any:
+    """A CheckpointStorage. Raises PermanentError if no installed package knows such a URL, MissingExtraError."""
+    return load("checkpoint storage", f"{_MODULE}:CheckpointStorage", {})(place)
 
 
 class Checkpoints:
@@ -17,17 +27,22 @@ class Checkpoints:
     def __init__(self, here: Here, attempt: Attempt) -> None:
         self._here = here
         self._attempt = attempt
-        self._keeper: CheckpointKeeper | None = None
+        self._keeper: Any = None
 
     def begin(self) -> Attempt:
         """Bring what the attempt continues from, and keep what it leaves from now on. Returns the attempt as it is to
         be started. Raises PermanentError, OSError."""
         if not self._here.checkpoints:
             return self._attempt
-        storage = CheckpointStorage(self._here.checkpoints)
         folder = AttemptFolder.of(self._here.root, self._attempt.id).checkpoint
-        found = storage.fetch(self._attempt, folder)
-        self._keeper = CheckpointKeeper(storage, self._attempt.id, folder)
+        try:
+            storage = open_storage(self._here.checkpoints)
+            found = storage.fetch(self._attempt, folder)
+        except (PermanentError, OSError):
+            raise
+        except Exception as error:  # whatever a file system's client raises
+            raise OSError(f"its checkpoint cannot be read: {error or type(error).__name__}") from error
+        self._keeper = load("checkpoint keeper", f"{_MODULE}:CheckpointKeeper", {})(storage, self._attempt.id, folder)
         return replace(self._attempt, parent=None) if found is not None else self._attempt
 
     def close(self) -> str:
@@ -35,4 +50,4 @@ class Checkpoints:
         if self._keeper is None:
             return ""
         self._keeper.close()
-        return self._keeper.problem
+        return str(self._keeper.problem)

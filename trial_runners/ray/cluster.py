@@ -60,7 +60,10 @@ class Cluster:
             _connect(root, settings.address or os.environ.get("RAY_ADDRESS", ""))
         _Connection.users += self._counted
         modules = [entry or os.getcwd() for entry in sys.path]
-        self.place = Place(str(root), _scope(root), settings.folder, settings.checkpoints, os.getcwd(), modules)
+        checkpoints = settings.checkpoints
+        if checkpoints and "://" not in checkpoints:
+            checkpoints = os.path.abspath(checkpoints)
+        self.place = Place(str(root), _scope(root), settings.folder, checkpoints, os.getcwd(), modules)
         self._alive: dict[str, str] = {}
         self._called: dict[str, str] = {}
         self._looked = -_NODES_SECONDS

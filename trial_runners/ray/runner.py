@@ -25,6 +25,7 @@ from trial_runners.local.command import order_for
 from trial_runners.objective_call import Objective
 from trial_runners.ray.agents import INTERVAL, Agents, Asked
 from trial_runners.ray.answers import lost, measured, never_came, serve
+from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
 from trial_runners.ray.command_actors import CommandActors
 from trial_runners.ray.place import Told
@@ -55,9 +56,12 @@ class RayRunner:
         """root: folder of this machine for output and checkpoints. objective: None if trials are commands. metric:
         what a returned number measures. parallel: trials at a time. document: template of the trials.
 
-        Raises SpecError if the objective cannot be sent away, UnavailableError if the cluster does not answer.
+        Raises SpecError if the objective cannot be sent away, PermanentError if no package knows the place of
+        checkpoints, UnavailableError if the cluster does not answer.
         """
         pickled = _pickle(objective) if objective is not None else b""
+        if settings.checkpoints:
+            open_storage(settings.checkpoints)  # a URL that nobody knows is told at once
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
         self._cluster = Cluster(self._root, settings)
@@ -155,7 +159,10 @@ class RayRunner:
             self._work.drop(id)
             for held in (self._found, self._ended, self._starts, self._reasons):
                 held.pop(id, None)
-        if node and node in self._cluster.nodes():
+        alive = self._cluster.nodes()
+        if node not in alive and self._cluster.place.checkpoints:
+            node = next(iter(alive), "")  # its own node is gone, its checkpoint is not
+        if node in alive:
             self._agents.release(node, id, everything=everything)
         folder = AttemptFolder.of(self._root, id)
         if everything and not self._agents.shared(node):
