@@ -1,0 +1,312 @@
+"""Real pods, through the whole engine: metrics of every kind of collector, checkpoints on a claim, Python functions."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import katib
+from katib import report
+from katib.compose import Workshop
+from katib.core.collector import CollectorSpec
+from katib.core.experiment import Budget, Component, ExperimentSpec, TemplateParameter
+from katib.core.objective import Objective
+from katib.core.space import Integer, Real, SearchSpace
+from katib.core.trial import FailureClass, Key, Trial, TrialState
+from katib.engine import lifecycle
+from katib.metrics.generated.event_pb2 import Event
+from katib.options import Options
+from tests.end_to_end.test_hyperband import TRAIN, ancestors
+from tests.metrics.test_records import record
+from tests.trial_runners.kubernetes_attempts import IMAGE, JOBS, job, template
+from trial_runners.kubernetes import phases
+from trial_runners.kubernetes.api import Api, Request, Resource
+from trial_runners.settings import KubernetesSettings
+
+pytestmark = [pytest.mark.requires("k8s")]
+
+PYTHON = ["python3", "-c"]
+FILE = "/var/log/katib/metrics.log"
+VALUES = ["0.75", "0.625", "0.5", "0.375", "0.25", "0.125"]
+
+
+class Bench:
+    """Runs experiments in a namespace of its own."""
+
+    def __init__(self, namespace: str, home: Path) -> None:
+        self.key, self.home = Key(namespace, "pods"), home
+        self.api = Api()
+
+    def run(self, spec: ExperimentSpec, **settings: Any) -> list[Trial]:
+        """To its end; no job is left then."""
+        objective = settings.pop("objective", None)
+        folder = {"function_folder": self.home / "functions"} if objective is not None else {}
+        options = Options(
+            self.home,
+            runner="kubernetes",
+            objective=objective,
+            kubernetes=KubernetesSettings(**{"db_manager": "", **settings}),
+            **folder,
+        )
+        self.workshop = Workshop(options)
+        try:
+            lifecycle.create(self.workshop.store, spec, {})
+            controller = self.workshop.controller()
+            controller.run(self.key)
+            controller.close()
+            found = sorted(self.workshop.store.trials(self.key), key=lambda trial: trial.number)
+            self.curve = [(n, recorded.measurement) for n, recorded in self.workshop.store.curve(self.key)]
+            self.events = [event.message for event in self.workshop.store.events(self.key, 1000)]
+        finally:
+            self.workshop.close()
+        deadline = time.monotonic() + 30
+        while self._list(JOBS):
+            assert time.monotonic() < deadline, "a job was left"
+            time.sleep(0.1)
+        return found
+
+    def spec(self, argv: Sequence[str], **fields: Any) -> ExperimentSpec:
+        """An experiment of one trial that runs ``argv``."""
+        words = [re.sub(r"\$(?!\{trialParameters)", "$$", word) for word in argv]
+        space = fields.setdefault("space", SearchSpace((Real("x", 0.0, 1.0),)))
+        document = job(words, **fields.pop("changes", {}))
+        document["spec"]["template"]["spec"]["containers"][0]["command"] = words
+        given: dict[str, Any] = {
+            "objective": Objective("loss"),
+            "algorithm": Component("random"),
+            "budget": Budget(1, 1),
+            "template": template(document, parameters=tuple(TemplateParameter(p.name, p.name) for p in space)),
+            "seed": 1,
+            **fields,
+        }
+        return ExperimentSpec(self.key, **given)
+
+    def texts(self, number: int = 0) -> list[str]:
+        """The metric values of a trial."""
+        return [measurement.text for trial, measurement in self.curve if trial == number]
+
+    def _list(self, resource: Resource) -> list[Any]:
+        return list(self.api.call(Request("list", resource, self.key.namespace))["items"])
+
+
+@pytest.fixture
+def bench(kubernetes_namespace: str, tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(kubernetes_namespace, tmp_path)
+    yield bench
+    bench.api.close()
+
+
+def event(index: int) -> bytes:
+    """A record with the scalar of one step."""
+    message = Event(wall_time=100.0 + index, step=index)
+    message.summary.value.add(tag=b"loss", simple_value=float(VALUES[index]))
+    return record(message.SerializeToString())
+
+
+WRITE = f"""
+import os, time
+with open({FILE!r}, "a", buffering=1) as file:
+    for value in {VALUES!r}:
+        file.write(LINE.format(value) + "\\n")
+        time.sleep(0.3)
+"""
+
+EVENTS = f"""
+import base64, os, time
+os.makedirs("/logs/tf/train", exist_ok=True)
+for index, data in enumerate({[base64.b64encode(event(i)).decode() for i in range(6)]!r}):
+    data = base64.b64decode(data)
+    for half in (data[:20], data[20:]):
+        with open("/logs/tf/train/events.out.tfevents.1", "ab") as file:
+            file.write(half)
+        time.sleep(0.15)
+"""
+
+PUSH = f"""
+import os
+namespace = {{"__name__": "report"}}
+exec({Path(report.__file__).read_text()!r}, namespace)
+for step, value in enumerate({VALUES!r}):
+    namespace["report_metrics"]({{"loss": float(value)}}, step=step)
+"""
+
+SERVE = f"""
+import http.server, os, threading, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *rest): pass
+body = b"loss " + {VALUES[0]!r}.encode() + b"\\n"
+server = http.server.ThreadingHTTPServer(("", int(os.environ["KATIB_METRICS_PORT"])), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for value in {VALUES!r}:
+    body = b"# HELP loss of it\\nloss{{split=\\"val\\"}} " + value.encode() + b"\\nother 1\\n"
+    time.sleep(1.5)
+"""
+
+FOLLOW = """
+import os, time
+open(os.environ["KATIB_METRICS_FILE"], "a").close()
+with open(os.environ["KATIB_METRICS_FILE"]) as file:
+    while True:
+        print(file.readline().replace("value ", "loss="), end="", flush=True)
+        time.sleep(0.05)
+"""
+CUSTOM = {"name": "follow", "image": IMAGE, "command": [*PYTHON, FOLLOW]}
+
+KINDS = [
+    pytest.param("LINE = 'loss={}'" + WRITE, CollectorSpec("File", FILE), "loss", id="File-TEXT"),
+    pytest.param(
+        'LINE = \'{{"loss": "{}"}}\'' + WRITE, CollectorSpec("File", FILE, format="JSON"), "loss", id="File-JSON"
+    ),
+    pytest.param(EVENTS, CollectorSpec("TensorFlowEvent", "/logs/tf", directory=True), "train/loss", id="events"),
+    pytest.param(PUSH, CollectorSpec("Push"), "loss", id="Push"),
+    pytest.param(SERVE, CollectorSpec("PrometheusMetric"), 'loss{split="val"}', id="Prometheus"),
+    pytest.param(
+        "LINE = 'value {}'" + WRITE,
+        CollectorSpec("Custom", FILE, options={"customCollector": CUSTOM}),
+        "loss",
+        id="Custom",
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "collector", "metric"), KINDS)
+def test_every_kind_of_collector(
+    bench: Bench, script: str, collector: CollectorSpec, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phases, "_COLLECTOR_PATIENCE", 2.0)  # the Custom one does not end by itself
+    spec = bench.spec([*PYTHON, script], collector=collector, objective=Objective(metric))
+    (trial,) = bench.run(spec)
+    assert (trial.state, trial.reason) == (TrialState.SUCCEEDED, "")
+    assert bench.texts() == VALUES
+
+
+def test_a_training_of_milliseconds(bench: Bench) -> None:
+    spec = bench.spec(["sh", "-c", f"echo loss=0.5 >{FILE}"], collector=CollectorSpec("File", FILE))
+    (trial,) = bench.run(spec)
+    assert trial.state is TrialState.SUCCEEDED
+    assert bench.texts() == ["0.5"]
+
+
+def test_a_training_that_writes_nothing(bench: Bench) -> None:
+    (trial,) = bench.run(bench.spec(["true"], collector=CollectorSpec("File", FILE)))
+    assert trial.state is TrialState.METRICS_UNAVAILABLE
+    assert f"{FILE} was not written" in trial.reason
+
+
+def test_an_image_without_python(bench: Bench) -> None:
+    """The command of the echo is not there; the training's own is."""
+    spec = bench.spec(["sleep", "60"], collector=CollectorSpec("File", FILE))
+    (trial,) = bench.run(spec, collector_image="localhost/pause:1")
+    assert (trial.state, trial.failure) == (TrialState.FAILED, FailureClass.USER_ERROR)
+    assert "the metrics collector cannot start in its image, localhost/pause:1" in trial.reason
+    assert "python3" in trial.reason
+
+
+VOLUMES = Resource("/api/v1", "persistentvolumes", namespaced=False)
+CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
+
+
+@pytest.fixture
+def claim(bench: Bench, tmp_path: Path) -> Iterator[str]:
+    """A claim bound to a folder of this machine."""
+    name = f"work-{bench.key.namespace}"
+    capacity = {"storage": "1Gi"}
+    common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    (tmp_path / "claim").mkdir(mode=0o777)
+    volume = {
+        "metadata": {"name": name},
+        "spec": {
+            **common,
+            "capacity": capacity,
+            "hostPath": {"path": str(tmp_path / "claim")},
+            "claimRef": {"namespace": bench.key.namespace, "name": "work"},
+        },
+    }
+    wish = {"metadata": {"name": "work"}, "spec": {**common, "volumeName": name, "resources": {"requests": capacity}}}
+    bench.api.call(Request("create", VOLUMES, "", body=volume))
+    bench.api.call(Request("create", CLAIMS, bench.key.namespace, body=wish))
+    yield "claim:work/runs"
+    bench.api.call(Request("delete", CLAIMS, bench.key.namespace, "work"))
+    bench.api.call(Request("delete", VOLUMES, "", name))
+
+
+def test_promotions_continue_from_checkpoints_on_a_claim(bench: Bench, claim: str, tmp_path: Path) -> None:
+    words = ["${trialParameters.epochs}", "${trialParameters.x}"]
+    spec = bench.spec(
+        ["/bin/sh", "-c", TRAIN, "train", *words],
+        space=SearchSpace((Real("x", 0.0, 1.0), Integer("epochs", 1, 3))),
+        algorithm=Component("hyperband", {"resource_name": "epochs", "eta": "3", "r_l": "3"}),
+        budget=Budget(4, None),
+        seed=3,
+    )
+    trials = tuple(bench.run(spec, checkpoints=claim))
+    assert {trial.state for trial in trials} == {TrialState.SUCCEEDED}
+    promoted = [trial for trial in trials if trial.parent is not None]
+    assert promoted
+    for trial in promoted:
+        folder = tmp_path / "claim" / "runs" / "pods" / trial.name / "1"
+        assert (folder / "line").read_text().split() == [t.name for t in reversed(ancestors(trials, trial))]
+        assert len(bench.texts(trial.number)) == 2, "it trains from epoch 1 to 3"
+
+
+def test_another_attempt_continues_from_the_claim(bench: Bench, claim: str) -> None:
+    script = """
+    if [ -e $KATIB_CHECKPOINT_DIR/state ]; then echo loss=0.25; exit; fi
+    echo x >$KATIB_CHECKPOINT_DIR/state
+    kill -9 $$
+    """
+    seen = {"pod": {"shareProcessNamespace": True}}  # else no signal ends the first process
+    (trial,) = bench.run(bench.spec(["sh", "-c", script], changes=seen), checkpoints=claim)
+    assert (trial.state, trial.attempt) == (TrialState.SUCCEEDED, 2)
+    assert bench.texts() == ["0.25"]
+
+
+def quadratic(parameters: dict[str, Any]) -> dict[str, float]:
+    for step in range(3):
+        katib.report_metrics(loss=parameters["x"] ** 2 + 3 - step, step=step)
+    return {"loss": parameters["x"] ** 2, "accuracy": 0.5}
+
+
+def failing(parameters: dict[str, Any]) -> float:
+    raise RuntimeError("went wrong")
+
+
+@pytest.mark.parametrize("collector", [CollectorSpec(), CollectorSpec("Push")], ids=["StdOut", "Push"])
+def test_functions(bench: Bench, collector: CollectorSpec) -> None:
+    spec = bench.spec([], budget=Budget(2, 3), collector=collector)
+    trials = bench.run(_function(spec), objective=quadratic, image="localhost/trial:1")
+    assert [(trial.state, trial.reason) for trial in trials] == [(TrialState.SUCCEEDED, "")] * 3
+    for trial in trials:
+        x = trial.parameters["x"]
+        assert isinstance(x, float)
+        assert bench.texts(trial.number) == [repr(x**2 + 3 - step) for step in range(3)] + [repr(x**2)]
+
+
+def test_a_function_that_fails(bench: Bench) -> None:
+    (trial,) = bench.run(_function(bench.spec([])), objective=failing, image="localhost/trial:1")
+    assert (trial.state, trial.failure) == (TrialState.FAILED, FailureClass.USER_ERROR)
+    assert "RuntimeError: went wrong" in trial.message
+
+
+def test_an_image_that_cannot_run_functions(bench: Bench) -> None:
+    (trial,) = bench.run(_function(bench.spec([])), objective=quadratic, image=IMAGE)
+    assert trial.state is TrialState.FAILED
+    assert "this image has no package cloudpickle" in trial.message
+
+
+def _function(spec: ExperimentSpec) -> ExperimentSpec:
+    from dataclasses import replace
+
+    from katib.core.experiment import TrialTemplate
+
+    return replace(spec, template=TrialTemplate())
