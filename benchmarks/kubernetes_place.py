@@ -113,7 +113,7 @@ def experiment(place: str, name: str, job: Tree, trials: int, parallel: int, **s
             ],
             "trialTemplate": {
                 "primaryContainerName": "main",
-                "trialParameters": [{"name": "n", "reference": "n"}],
+                "trialParameters": [{"name": "n", "reference": "n"}] if "trialParameters.n" in str(job) else [],
                 "trialSpec": job,
             },
             **spec,
