@@ -14,7 +14,8 @@ from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt
 from tests.contracts.runner_contract import attempt_id
 from tests.trial_runners.test_kubernetes_manifest import TRAIN, container_of, job, values
-from trial_runners.kubernetes.checkpoints import COPY, COPY_SCRIPT, Storage, storage_of
+from trial_runners.kubernetes.checkpoints import COPY, COPY_SCRIPT, NO_PAST, Past, Storage, lost, storage_of
+from trial_runners.kubernetes.jobs import Jobs
 from trial_runners.kubernetes.manifest import manifest_for
 from trial_runners.settings import KubernetesSettings
 
@@ -22,10 +23,10 @@ PARENT = attempt_id("trial-p", 2)
 
 
 def made(
-    place: str, number: int = 1, run: dict[str, Any] | None = None, inherited: str = "", **fields: Any
+    place: str, number: int = 1, run: dict[str, Any] | None = None, past: Past = NO_PAST, **fields: Any
 ) -> dict[str, Any]:
     attempt = Attempt(attempt_id(attempt=number), 3, {}, run=run or job(TRAIN), primary_container="training", **fields)
-    return manifest_for(attempt, TrialTemplate(), KubernetesSettings(checkpoints=place, db_manager=""), inherited)
+    return manifest_for(attempt, TrialTemplate(), KubernetesSettings(checkpoints=place, db_manager=""), past)
 
 
 def spec_of(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -97,17 +98,19 @@ def test_a_claim_is_mounted_in_parts() -> None:
 )
 def test_what_is_inherited_is_copied_before(number: int, parent: Any, candidates: list[str]) -> None:
     training = {**TRAIN, "securityContext": {"runAsUser": 7}}
-    (copy,) = spec_of(made("claim:work", number, job(training), parent=parent))["initContainers"]
+    past = Past(released=[attempt_id("trial-r")])
+    (copy,) = spec_of(made("claim:work", number, job(training), past, parent=parent))["initContainers"]
     assert (copy["name"], copy["image"], copy["securityContext"]) == (COPY, "mnist:1", {"runAsUser": 7})
     assert copy["volumeMounts"] == [
         {"name": "katib-checkpoints", "mountPath": "/var/lib/katib/checkpoints", "subPath": "study"}
     ]
-    folders = [f"trial-a/{number}", *candidates]
-    assert copy["command"][-len(folders) :] == [f"/var/lib/katib/checkpoints/{folder}" for folder in folders]
+    folders = [f"trial-a/{number}", *candidates, "trial-r/1"]
+    words = [f"/var/lib/katib/checkpoints/{folder}" for folder in folders]
+    assert copy["command"][5:] == [*words[:-1], "--", words[-1]]
 
 
 def test_a_url_is_for_the_training_to_use() -> None:
-    manifest = made("s3://bucket/x", inherited="s3://bucket/x/team/study/trial-p/2", parent=PARENT)
+    manifest = made("s3://bucket/x", past=Past("s3://bucket/x/team/study/trial-p/2"), parent=PARENT)
     assert told(manifest) == {
         "DIR": "/var/lib/katib/checkpoint",
         "URL": "s3://bucket/x/team/study/trial-a/1",
@@ -129,7 +132,17 @@ def test_the_copy(tmp_path: Path) -> None:
     assert "$" not in COPY_SCRIPT
 
     def copy() -> str:
-        command = [sys.executable, "-I", "-S", "-c", COPY_SCRIPT, *(str(tmp_path / name) for name in "tab")]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            COPY_SCRIPT,
+            *(str(tmp_path / name) for name in "tab"),
+            "--",
+            str(tmp_path / "r"),
+            str(tmp_path / "none"),
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     assert "no checkpoint in" in copy()
@@ -139,9 +152,50 @@ def test_the_copy(tmp_path: Path) -> None:
     (tmp_path / "b" / "deep" / "weights").write_text("1")
     (tmp_path / "b" / "latest").symlink_to("deep/weights")
     (tmp_path / "t.partial").mkdir()
+    (tmp_path / "r" / "deep").mkdir(parents=True)
     assert f"a copy of {tmp_path / 'b'}" in copy()
     assert (tmp_path / "t" / "deep" / "weights").read_text() == "1"
     assert (tmp_path / "t" / "latest").is_symlink()
+    assert not (tmp_path / "r").exists()
     (tmp_path / "a" / "weights").write_text("2")
     copy()
     assert (tmp_path / "t" / "deep" / "weights").read_text() == "1", "it has begun, so it stays"
+
+
+@pytest.mark.parametrize(
+    ("place", "parent", "said"),
+    [
+        pytest.param("", PARENT, True, id="nowhere"),
+        pytest.param("", None, False, id="nothing to continue"),
+        pytest.param("claim:work", PARENT, False, id="claim"),
+    ],
+)
+def test_what_is_said_of_a_lost_checkpoint(place: str, parent: Any, said: bool) -> None:
+    attempt = Attempt(attempt_id(), 3, {}, parent=parent)
+    assert ("trial-p has left no checkpoint" in lost(attempt, KubernetesSettings(checkpoints=place))) is said
+
+
+def test_checkpoints_behind_a_url(tmp_path: Path) -> None:
+    place = f"file://{tmp_path}"
+    settings = KubernetesSettings(checkpoints=place, db_manager="")
+    jobs = Jobs(TrialTemplate(), settings, None)
+    attempt = Attempt(attempt_id(attempt=3), 3, {}, run=job(TRAIN), primary_container="training", parent=PARENT)
+    assert "PARENT_URL" not in told(jobs.manifest(attempt))
+    (tmp_path / "team" / "study" / "trial-a" / "2").mkdir(parents=True)
+    for expected, id in ((PARENT, PARENT), (attempt_id(attempt=1), attempt_id(attempt=1))):
+        folder = tmp_path / "team" / "study" / id.trial / str(id.attempt)
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("1")
+        assert told(jobs.manifest(attempt))["PARENT_URL"] == f"{place}/team/study/{expected.trial}/{expected.attempt}"
+    for _ in range(2):
+        removal = jobs.removal(attempt_id(attempt=1))
+        assert removal is not None
+        removal()
+        assert told(jobs.manifest(attempt))["PARENT_URL"].endswith("trial-p/2")
+
+
+def test_a_url_that_nobody_knows(tmp_path: Path) -> None:
+    jobs = Jobs(TrialTemplate(), KubernetesSettings(checkpoints="nowhere://bucket", db_manager=""), None)
+    attempt = Attempt(attempt_id(attempt=2), 3, {}, run=job(TRAIN), primary_container="training")
+    with pytest.raises(RunnerError, match="nowhere"):
+        jobs.manifest(attempt)

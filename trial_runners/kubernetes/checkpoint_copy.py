@@ -1,5 +1,6 @@
 """Begins an attempt with what it continues from: the program of an init container that sees the checkpoints of its
-experiment. Arguments: the attempt's folder, then those that it may inherit from, the first that holds something counts.
+experiment. Arguments: the attempt's folder; those that it may inherit from, of which the first that holds something
+counts; then, behind ``--``, folders that nothing will continue from, which are removed.
 
 This file is all that is passed to ``python3 -I -S -c``: it needs Python 3.7 and its standard library only.
 """
@@ -29,4 +30,7 @@ def main(target: str, candidates: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    end = sys.argv.index("--")
+    main(sys.argv[1], sys.argv[2:end])
+    for folder in sys.argv[end + 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ KATIB_CHECKPOINT_DIR is a folder in any case: the experiment's ``suggestion_tria
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,11 +74,22 @@ def url_of(storage: Storage, id: AttemptId) -> str:
     return f"{storage.url}/{id.key.namespace}/{id.key.name}/{place_of(id)}"
 
 
-def checkpoints(attempt: Attempt, pod: Mapping[str, Any], settings: KubernetesSettings, inherited: str) -> Additions:
-    """What a ``pod`` (a template) gets. inherited: URL of what it begins with, empty for none."""
+class Past(NamedTuple):
+    """What is known of other attempts' checkpoints. inherited: URL of the one to begin with, empty for none. released:
+    those on a claim that nothing will continue from."""
+
+    inherited: str = ""
+    released: Sequence[AttemptId] = ()
+
+
+NO_PAST = Past()
+
+
+def checkpoints(attempt: Attempt, pod: Mapping[str, Any], settings: KubernetesSettings, past: Past) -> Additions:
+    """What a ``pod`` (a template) gets."""
     storage = storage_of(settings)
     path = attempt.checkpoint_path.rstrip("/") or FOLDER
-    env = (variable("KATIB_CHECKPOINT_DIR", path), *url_variables(attempt, settings, inherited))
+    env = (variable("KATIB_CHECKPOINT_DIR", path), *url_variables(attempt, settings, past))
     training = named(pod, attempt.primary_container) or {}
     if mount_above(training, path) is not None and not storage.claim:
         return Additions(env=env)  # the user's own volume
@@ -88,22 +99,34 @@ def checkpoints(attempt: Attempt, pod: Mapping[str, Any], settings: KubernetesSe
     volume = {"name": VOLUME, "persistentVolumeClaim": {"claimName": storage.claim}}
     own = "/".join(filter(None, [storage.folder, attempt.id.key.name, place_of(attempt.id)]))
     mount = {"name": VOLUME, "mountPath": path, "subPath": own}
-    copies = (_copy(attempt, training, settings, storage),) if ancestors(attempt) else ()
+    copies = (_copy(attempt, training, settings, past),) if ancestors(attempt) else ()
     return Additions(env=env, mounts=(mount,), volumes=(volume,), init_containers=copies)
 
 
-def url_variables(attempt: Attempt, settings: KubernetesSettings, inherited: str) -> tuple[Tree, ...]:
+def url_variables(attempt: Attempt, settings: KubernetesSettings, past: Past) -> tuple[Tree, ...]:
     """What the training is told of URLs."""
     storage = storage_of(settings)
     if not storage.url:
         return ()
     own = variable("KATIB_CHECKPOINT_URL", url_of(storage, attempt.id))
-    return (own, variable("KATIB_CHECKPOINT_PARENT_URL", inherited)) if inherited else (own,)
+    return (own, variable("KATIB_CHECKPOINT_PARENT_URL", past.inherited)) if past.inherited else (own,)
 
 
-def _copy(attempt: Attempt, training: Tree, settings: KubernetesSettings, storage: Storage) -> Tree:
+def lost(attempt: Attempt, settings: KubernetesSettings) -> str:
+    """What is to be said to people of a checkpoint that is wanted but not kept; empty if there is nothing."""
+    if settings.checkpoints or attempt.parent is None:
+        return ""
+    return (
+        f"trial {attempt.parent.trial} has left no checkpoint to continue from: without --checkpoints it is lost with "
+        "its pod"
+    )
+
+
+def _copy(attempt: Attempt, training: Tree, settings: KubernetesSettings, past: Past) -> Tree:
     """The container that copies, with the user and rights of the training, which is to write there."""
+    storage = storage_of(settings)
     folders = [f"{_ALL}/{place_of(id)}" for id in (attempt.id, *ancestors(attempt))]
+    folders += ["--", *(f"{_ALL}/{place_of(id)}" for id in past.released)]
     container: Tree = {
         "name": COPY,
         "image": settings.collector_image or training.get("image"),

@@ -18,7 +18,7 @@ from typing import Any
 from katib.core.errors import RunnerError
 from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt
-from trial_runners.kubernetes.checkpoints import checkpoints, storage_of, url_variables
+from trial_runners.kubernetes.checkpoints import NO_PAST, Past, checkpoints, storage_of, url_variables
 from trial_runners.kubernetes.collecting import collecting, collector_container, plain_variables
 from trial_runners.kubernetes.names import job_name, labels_of
 from trial_runners.kubernetes.pods import (
@@ -44,10 +44,10 @@ FORGOTTEN_SECONDS = 7 * 24 * 3600
 
 
 def manifest_for(
-    attempt: Attempt, template: TrialTemplate, settings: KubernetesSettings, inherited: str = ""
+    attempt: Attempt, template: TrialTemplate, settings: KubernetesSettings, past: Past = NO_PAST
 ) -> dict[str, Any]:
-    """The job of ``attempt`` to create, of whatever kind. inherited: URL of the checkpoint that it begins with, where
-    checkpoints have URLs. Raises RunnerError, with the path in the manifest or the setting, on what cannot be done."""
+    """The job of ``attempt`` to create, of whatever kind. Raises RunnerError, with the path in the manifest or the
+    setting, on what cannot be done."""
     labels = labels_of(attempt)
     metadata = {
         **tree(attempt.run.get("metadata")),
@@ -57,13 +57,13 @@ def manifest_for(
     job = labelled({**attempt.run, "metadata": metadata}, labels)
     kind = str(job.get("kind"))
     if kind in _FORMS:
-        return _FORMS[kind](job, _variables(kind, attempt, settings, inherited), labels, attempt.primary_container)
+        return _FORMS[kind](job, _variables(kind, attempt, settings, past), labels, attempt.primary_container)
     primary = primary_path(job, attempt.primary_container, template.primary_pod_labels)
     if primary is None:
         raise RunnerError(f"no pod template in the {kind} has a container {attempt.primary_container!r}")
 
     def prepared(path: str, pod: Tree) -> Tree:
-        additions = Additions(env=trial_variables(attempt)) + checkpoints(attempt, pod, settings, inherited)
+        additions = Additions(env=trial_variables(attempt)) + checkpoints(attempt, pod, settings, past)
         if path == primary:
             additions += collecting(attempt, pod, settings, restarts(job, path, pod))
         return extended(labelled(pod, labels), attempt.primary_container, additions)
@@ -72,7 +72,7 @@ def manifest_for(
     return prepared_job if attempt.retain else _forgettable(prepared_job)
 
 
-def _variables(kind: str, attempt: Attempt, settings: KubernetesSettings, inherited: str) -> Variables:
+def _variables(kind: str, attempt: Attempt, settings: KubernetesSettings, past: Past) -> Variables:
     """For kinds whose pods cannot be given more. Raises RunnerError where more is needed."""
     if collector_container(attempt, settings):
         raise RunnerError(
@@ -84,7 +84,7 @@ def _variables(kind: str, attempt: Attempt, settings: KubernetesSettings, inheri
     return (
         *trial_variables(attempt, labelled=False),
         *plain_variables(attempt, settings),
-        *url_variables(attempt, settings, inherited),
+        *url_variables(attempt, settings, past),
     )
 
 

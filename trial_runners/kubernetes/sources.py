@@ -19,6 +19,7 @@ from katib.core.collector import CollectorSpec
 from katib.core.errors import RunnerError
 from katib.core.trial import Attempt, Cursor
 from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.kubernetes.checkpoints import lost
 from trial_runners.kubernetes.collecting import collector_container, port_of
 from trial_runners.kubernetes.pods import tree
 from trial_runners.local.collecting import scrape_seconds
@@ -41,18 +42,19 @@ class Collection:
     """How an attempt's metrics are collected, as it is kept in its folder: after a restart only its id is known.
 
     kind: of the collector. beside: the container beside the training that is listened to, empty for none. scrape: where
-    and how often its endpoint is looked at, empty for none."""
+    and how often its endpoint is looked at, empty for none. note: what else is to be said in the end."""
 
     kind: str = "StdOut"
     beside: str = ""
     scrape: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @classmethod
     def of(cls, attempt: Attempt, settings: KubernetesSettings) -> Collection:
         """The attempt's. Raises RunnerError on a setting that cannot be."""
         spec = attempt.collector
         scrape = scrape_of(spec, attempt.metrics) if spec.kind == "PrometheusMetric" else {}
-        return cls(spec.kind, collector_container(attempt, settings), scrape)
+        return cls(spec.kind, collector_container(attempt, settings), scrape, lost(attempt, settings))
 
     def source(self, folder: AttemptFolder) -> Source:
         """Where the metrics are read."""
@@ -68,14 +70,15 @@ class Collection:
         """Where metrics of an attempt that has ended were looked for, and what was there; and what was wrong, if
         anything was. message: the last words of the container beside it."""
         if self.kind == "PrometheusMetric":
-            return scraped(folder), ""
+            return scraped(folder), self.note
         if self.kind == "Custom":
             size = folder.collected.stat().st_size if folder.collected.is_file() else 0
-            return f"the metrics collector {self.beside!r} printed {size} bytes", ""
+            return f"the metrics collector {self.beside!r} printed {size} bytes", self.note
         if not self.beside:
-            return "", ""
+            return "", self.note
         found, _, problem = message.partition("\n")
-        return found or "what the metrics collector echoed", f"the metrics collector: {problem}" if problem else ""
+        trouble = f"the metrics collector: {problem}" if problem else ""
+        return found or "what the metrics collector echoed", trouble or self.note
 
 
 def scrape_of(spec: CollectorSpec, metrics: Sequence[str]) -> dict[str, Any]:
