@@ -52,6 +52,7 @@ class LogCopy:
         self.done: set[Instance] = set()
         self.instance: Instance | None = None
         self._recent: deque[_Known] = deque()
+        self._expected: Counter[tuple[int, int]] = Counter()
         self._latest = 0
         self._size = 0
         self._start = 0
@@ -69,19 +70,20 @@ class LogCopy:
             self._turn_to(instance, self._size)
             self._note(f"from {instance.uid} {instance.restarts} {instance.pod} {self._start}\n")
 
-    def since(self) -> int | None:
-        """The second, since the epoch, to read the instance from; None: from its start."""
+    def attach(self) -> int | None:
+        """A new stream of the instance begins. Returns the second, since the epoch, to ask for it from; None: from its
+        start. What the copy has of it already will be left out."""
+        self._expected = Counter((known.time, known.checksum) for known in self._recent)
         return self._latest // SECOND if self._latest else None
 
-    def known(self) -> Counter[tuple[int, int]]:
-        """The entries that will come again when it is read from there."""
-        return Counter((known.time, known.checksum) for known in self._recent)
-
     def write(self, entries: Iterable[Entry]) -> int:
-        """Add entries. Returns the bytes that were written."""
+        """Add those entries of the stream that the copy does not have. Returns the bytes that were written."""
         lines, data = [], []
         before = self._size
         for entry in entries:
+            if self._expected and self._expected[entry.key] > 0:
+                self._expected[entry.key] -= 1
+                continue
             self._size += len(entry.data)
             known = _Known(*entry.key, self._size)
             self._recent.append(known)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,10 +128,9 @@ class LogFollower:
         while not self._closed.is_set():
             parser = EntryParser()
             try:
-                known = copy.known()
-                self._copy(copy, run, parser, known)
+                self._copy(copy, run, parser)
                 if self._has_ended(run.instance):
-                    self._write(copy, parser.finish(), known)
+                    self._write(copy, parser.finish())
                     break
                 pause = _FIRST_PAUSE
             except RefusedError as error:
@@ -153,11 +151,11 @@ class LogFollower:
     def _out_of_patience(self, since: float) -> bool:
         return self._over.is_set() and time.monotonic() - since > _SILENCE
 
-    def _copy(self, copy: LogCopy, run: Run, parser: EntryParser, known: Counter[tuple[int, int]]) -> None:
+    def _copy(self, copy: LogCopy, run: Run, parser: EntryParser) -> None:
         """One request, from where the copy ends."""
         query = {"container": self._container, "timestamps": "true"}
         query |= {"previous": "true"} if run.former else {"follow": "true"}
-        since = copy.since()
+        since = copy.attach()
         if since is not None:
             query["sinceTime"] = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         request = Request("log", PODS, self._namespace, run.instance.pod, query, part="log")
@@ -166,21 +164,14 @@ class LogFollower:
             stream.cut()
         try:
             for chunk in stream.chunks():
-                self._write(copy, parser.feed(chunk), known)
+                self._write(copy, parser.feed(chunk))
         finally:
             self._stream = None
         if self._closed.is_set():
             raise UnansweredError("it was closed")
 
-    def _write(self, copy: LogCopy, entries: list[Entry], known: Counter[tuple[int, int]]) -> None:
-        """Add those entries that the copy does not have."""
-        fresh: list[Entry] = []
-        for entry in entries:
-            if known and known[entry.key] > 0:
-                known[entry.key] -= 1
-            else:
-                fresh.append(entry)
-        if fresh and copy.write(fresh):
+    def _write(self, copy: LogCopy, entries: list[Entry]) -> None:
+        if entries and copy.write(entries):
             self._news(False)
 
     def _has_ended(self, instance: Instance) -> bool:

@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from katib.core.errors import RetryableError, RunnerError, UnavailableError
+from katib.core.errors import RunnerError, UnavailableError
 from katib.core.experiment import TrialTemplate
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass, Key
-from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.kubernetes.api import Api
 from trial_runners.kubernetes.cluster import Cluster
 from trial_runners.kubernetes.jobs import Function, Jobs
-from trial_runners.kubernetes.mirror import Mark, mark_of
+from trial_runners.kubernetes.mirror import Mark
 from trial_runners.kubernetes.phases import Outcome, Rules, judge
-from trial_runners.kubernetes.records import End, read_job, write_end, write_job
+from trial_runners.kubernetes.records import End, write_end, write_job
+from trial_runners.kubernetes.settling import Settling
 from trial_runners.kubernetes.tracked import Tracked
 from trial_runners.kubernetes.workers import Workers
 from trial_runners.output import log_tail
@@ -50,8 +50,6 @@ _SECOND_THOUGHT = 0.02
 
 # Seconds that ``close`` spends on deletions that are due.
 _FAREWELL = 10.0
-_FIRST_CHECK, _LONGEST_CHECK = 0.5, 30.0
-
 _THREADS = 4
 
 
@@ -77,19 +75,18 @@ class KubernetesRunner:
         self._root = root.resolve()
         self._jobs = Jobs(template, settings, function)
         self._template = self._jobs.template
-        self._key, self._settled = key, settled
+        self._key = key
         self._rules = Rules.of(self._template)
         self._patience = float(os.environ.get(PATIENCE_VARIABLE) or _PATIENCE)
         self._api = Api(settings.context)
         self._attempts: dict[AttemptId, Tracked] = {}
         self._by_mark: dict[Mark, Tracked] = {}
-        self._told: dict[AttemptId, tuple[float, float]] = {}
         self._workers = Workers(_THREADS)
         self._news = threading.Event()
         self._printed = threading.Event()
         self._cluster = Cluster(self._api, key, self._jobs.kind, self._changed)
+        self._settling = Settling(settled, self._cluster, self._workers)
         self._released: set[AttemptId] = set()
-        self._seen_leftovers = False
         self._closed = False
 
     @property
@@ -119,7 +116,6 @@ class KubernetesRunner:
         """One Update for each id, made when it is asked for. Raises UnavailableError as long as nothing is known of
         the cluster, RunnerError if it refuses to tell."""
         self._sweep()
-        self._collect_leftovers()
         for id, offsets in cursors.items():
             yield self._update(id, offsets)
 
@@ -156,7 +152,7 @@ class KubernetesRunner:
         self._cluster.check(_FIRST_LOOK)
         self._workers.submit(("remove", id), partial(self._cluster.remove, tracked.mark))
         self._forget(tracked)
-        self._told.pop(id, None)
+        self._settling.drop(id)
         self._released.add(id)
         tracked.folder.remove(self._root)
 
@@ -213,8 +209,8 @@ class KubernetesRunner:
         chunks, more = tracked.source.read(offsets, ended)
         if end is None:
             return Update(id, outcome.phase, outcome.reason, outcome.failure, chunks=chunks, more=more)
-        if not more and id not in self._told:
-            self._told[id] = (0.0, _FIRST_CHECK)
+        if not more:
+            self._settling.tell(id)
         return Update(
             id,
             end.phase,
@@ -290,36 +286,11 @@ class KubernetesRunner:
         self._workers.submit(("why", tracked.id), ask)
 
     def _sweep(self, *, at_last: bool = False) -> None:
-        """Delete the jobs of attempts whose end was told and is settled. at_last: look at all of them now."""
-        now = time.monotonic()
-        for id, (due, pause) in list(self._told.items()):
-            if now < due and not at_last:
-                continue
-            if self._is_settled(id):
-                del self._told[id]
-                self._delete(self._attempts[id])
-            else:
-                self._told[id] = (now + pause, min(2 * pause, _LONGEST_CHECK))
-
-    def _collect_leftovers(self) -> None:
-        """Once: delete the jobs of settled attempts that a former process of this place left. What is not on record
-        here may be another's experiment of the same name, and is not touched."""
-        if self._seen_leftovers or self._template.retain or not self._cluster.known:
-            return
-        self._seen_leftovers = True
-        for job in self._cluster.jobs.all():
-            mark = mark_of(job)
-            if mark is None or mark in self._by_mark or not mark.attempt.isdigit():
-                continue
-            id = AttemptId(self._key, mark.trial, int(mark.attempt))
-            if read_job(AttemptFolder.of(self._root, id)) == job["metadata"]["uid"] and self._is_settled(id):
-                self._workers.submit(("delete", id), partial(self._cluster.delete_job, job))
-
-    def _is_settled(self, id: AttemptId) -> bool:
-        try:
-            return self._settled(id)
-        except RetryableError:
-            return False
+        """Delete the jobs of attempts whose end is on record. at_last: look at all of them now."""
+        for id in self._settling.settled(at_last=at_last):
+            self._delete(self._attempts[id])
+        if not self._template.retain:
+            self._settling.collect_leftovers(self._root, self._key, self._by_mark)
 
     def _delete(self, tracked: Tracked) -> None:
         job = self._cluster.job(tracked.mark)
