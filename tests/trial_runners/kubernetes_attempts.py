@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,16 @@ import yaml
 
 from katib.core.experiment import TrialTemplate
 from katib.core.trial import Attempt, AttemptId, Key
+from tests.contracts import runner_contract
 from tests.contracts.runner_contract import RunnerAdapter
 from trial_runners.kubernetes import KubernetesRunner
 from trial_runners.kubernetes.api import Api, RefusedError, Request, Resource
 from trial_runners.settings import KubernetesSettings
+
+# Pods take their time on a crowded machine.
+PATIENCE = 60.0
+follow = partial(runner_contract.follow, timeout=PATIENCE)
+until = partial(runner_contract.until, timeout=PATIENCE)
 
 IMAGE = "localhost/python:1"
 JOBS = Resource("/apis/batch/v1", "jobs")

@@ -12,8 +12,16 @@ import pytest
 from katib.core.errors import RunnerError
 from katib.core.ports import Phase
 from katib.core.trial import Attempt, FailureClass
-from tests.contracts.runner_contract import follow, until, update_of
-from tests.trial_runners.kubernetes_attempts import JOBS, KubernetesAdapter, adapter_in_own_namespace, shell, template
+from tests.contracts.runner_contract import update_of
+from tests.trial_runners.kubernetes_attempts import (
+    JOBS,
+    KubernetesAdapter,
+    adapter_in_own_namespace,
+    follow,
+    shell,
+    template,
+    until,
+)
 from trial_runners.kubernetes.api import PODS, Api, Request, Resource
 from trial_runners.kubernetes.runner import PATIENCE_VARIABLE
 
@@ -62,7 +70,7 @@ def test_failures(
     runner = adapter.open()
     attempt = shell(adapter.id(), script, **changes)
     runner.start(attempt)
-    last = follow(runner, attempt.id, timeout=45).last
+    last = follow(runner, attempt.id).last
     assert (last.phase, last.failure) == (Phase.FAILED, FailureClass(failure)), last
     assert words in f"{last.reason} {last.message}"
 
@@ -97,7 +105,7 @@ def test_what_cannot_be_scheduled_says_why_and_can_be_stopped(adapter: Kubernete
     until(lambda: "Insufficient cpu" in update_of(runner, attempt.id).reason)
     assert update_of(runner, attempt.id).phase is Phase.WAITING
     runner.stop(attempt.id)
-    assert follow(runner, attempt.id, timeout=10).last.phase is Phase.STOPPED
+    assert follow(runner, attempt.id).last.phase is Phase.STOPPED
     assert not adapter.namespace.list(PODS)
 
 
@@ -112,7 +120,7 @@ def test_a_quota_says_why(adapter: KubernetesAdapter) -> None:
     assert update_of(runner, attempt.id).phase is Phase.WAITING
     assert runner.requests[("list", "events")] <= 2
     runner.stop(attempt.id, grace=0)
-    assert follow(runner, attempt.id, timeout=10).last.phase is Phase.STOPPED
+    assert follow(runner, attempt.id).last.phase is Phase.STOPPED
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,17 @@ import pytest
 from katib.core.errors import UnavailableError
 from katib.core.ports import Phase
 from katib.core.trial import Cursor
-from tests.contracts.runner_contract import follow, until, update_of
+from tests.contracts.runner_contract import update_of
 from tests.trial_runners.kubernetes_attempts import (
     JOBS,
     KubernetesAdapter,
     Proxy,
     adapter_in_own_namespace,
     command,
+    follow,
     shell,
     template,
+    until,
 )
 from trial_runners.kubernetes.api import PODS
 
@@ -132,7 +134,7 @@ def test_the_server_is_away(adapter: KubernetesAdapter, proxy: Proxy) -> None:
         assert update_of(runner, attempt.id).phase is Phase.RUNNING
         runner.wait(0.2)
     proxy.restore()
-    seen = follow(runner, attempt.id, timeout=30)
+    seen = follow(runner, attempt.id)
     assert (seen.last.phase, seen.text()) == (Phase.SUCCEEDED, PRINTED)
     runner.start(other)
     assert follow(runner, other.id).last.phase is Phase.SUCCEEDED
@@ -186,7 +188,7 @@ def test_a_restarted_container_is_read_on(adapter: KubernetesAdapter, tmp_path: 
     changes = {"spec": {"backoffLimit": 3}, "pod": {"restartPolicy": "OnFailure"}}
     attempt = shell(adapter.id(), script, shared=tmp_path, **changes)
     runner.start(attempt)
-    seen = follow(runner, attempt.id, timeout=40)
+    seen = follow(runner, attempt.id)
     assert (seen.last.phase, seen.text()) == (Phase.SUCCEEDED, b"first\nsecond\n")
 
 
