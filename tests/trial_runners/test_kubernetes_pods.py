@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +19,16 @@ import katib
 from katib import report
 from katib.compose import Workshop
 from katib.core.collector import CollectorSpec
-from katib.core.experiment import Budget, Component, ExperimentSpec, TemplateParameter
+from katib.core.errors import NotFoundError
+from katib.core.experiment import Budget, Component, ExperimentSpec, TemplateParameter, TrialTemplate
 from katib.core.objective import Objective
 from katib.core.space import Integer, Real, SearchSpace
 from katib.core.trial import FailureClass, Key, Trial, TrialState
 from katib.engine import lifecycle
 from katib.metrics.generated.event_pb2 import Event
 from katib.options import Options
+from tests.end_to_end.experiments import katib as katib_command
+from tests.end_to_end.experiments import until
 from tests.end_to_end.test_hyperband import TRAIN, ancestors
 from tests.metrics.test_records import record
 from tests.trial_runners.kubernetes_attempts import IMAGE, JOBS, job, template
@@ -305,8 +312,79 @@ def test_an_image_that_cannot_run_functions(bench: Bench) -> None:
 
 
 def _function(spec: ExperimentSpec) -> ExperimentSpec:
-    from dataclasses import replace
-
-    from katib.core.experiment import TrialTemplate
-
     return replace(spec, template=TrialTemplate())
+
+
+def document(bench: Bench, script: str, collector: dict[str, Any], metric: str) -> dict[str, Any]:
+    """An experiment of one trial, for ``katib run``."""
+    run = job([*PYTHON, script])
+    del run["metadata"]
+    return {
+        "apiVersion": "kubeflow.org/v1beta1",
+        "kind": "Experiment",
+        "metadata": {"name": bench.key.name, "namespace": bench.key.namespace},
+        "spec": {
+            "objective": {"type": "minimize", "objectiveMetricName": metric},
+            "algorithm": {"algorithmName": "random"},
+            "maxTrialCount": 1,
+            "parallelTrialCount": 1,
+            "parameters": [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}],
+            "metricsCollectorSpec": collector,
+            "trialTemplate": {"primaryContainerName": "main", "trialParameters": [], "trialSpec": run},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("script", "collector", "metric"),
+    [
+        pytest.param("LINE = 'loss={}'" + WRITE, {"collector": {"kind": "File"}}, "loss", id="File"),
+        pytest.param(
+            EVENTS,
+            {"collector": {"kind": "TensorFlowEvent"}, "source": {"fileSystemPath": {"path": "/logs/tf"}}},
+            "train/loss",
+            id="events",
+        ),
+        pytest.param(SERVE, {"collector": {"kind": "PrometheusMetric"}}, 'loss{split="val"}', id="Prometheus"),
+    ],
+)
+def test_no_metric_is_lost_or_repeated_when_the_controller_is_killed(
+    bench: Bench, script: str, collector: dict[str, Any], metric: str
+) -> None:
+    file = bench.home / "experiment.json"
+    file.write_text(json.dumps(document(bench, script, collector, metric)))
+    with Looking(bench) as texts:
+        for wanted in (1, 3, len(VALUES) + 1):
+            process = katib_command(bench.home, "run", str(file), "--runner", "kubernetes")
+            try:
+                until(partial(_enough, process, texts, wanted), 60)
+            finally:
+                process.kill()
+                said = process.communicate()[0]
+        expected = VALUES
+        if collector["collector"]["kind"] == "PrometheusMetric":  # nobody scrapes while there is no controller
+            expected = [value for value in VALUES if value in texts()]
+        assert (texts(), process.returncode) == (expected, 0), said
+
+
+def _enough(process: subprocess.Popen[str], texts: Callable[[], list[str]], wanted: int) -> bool:
+    return len(texts()) >= wanted or process.poll() is not None
+
+
+class Looking:
+    """Looks at the store while a command runs the experiment."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._workshop = bench, Workshop(Options(bench.home))
+
+    def __enter__(self) -> Callable[[], list[str]]:
+        return self._texts
+
+    def __exit__(self, *error: object) -> None:
+        self._workshop.close()
+
+    def _texts(self) -> list[str]:
+        try:
+            return [recorded.measurement.text for _, recorded in self._workshop.store.curve(self._bench.key)]
+        except NotFoundError:
+            return []

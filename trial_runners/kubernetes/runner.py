@@ -237,6 +237,8 @@ class KubernetesRunner:
             self._ask_why(tracked)
         if not outcome.phase.ended or (sight.job is None and not sight.made):
             return outcome
+        if tracked.is_behind(sight, self._rules):
+            return Outcome(Phase.RUNNING, "its job has ended, its pods are about to")
         follower = tracked.follow(self._api, self._cluster, self._rules, self._tell)
         if follower is not None:
             follower.finish()

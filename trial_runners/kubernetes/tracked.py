@@ -23,6 +23,9 @@ from trial_runners.kubernetes.records import read_collection, read_end, read_job
 from trial_runners.kubernetes.scraper import PodScraper
 from trial_runners.kubernetes.sources import Collection
 
+# Seconds within which what the cluster says of a job's pods follows what it says of the job.
+_NEWS = 5.0
+
 
 class Tracked:
     """Its folder, what is on record there, and who reads its output. made: its job is on record. ended: how, None as
@@ -42,6 +45,7 @@ class Tracked:
         self.note = ""
         self.note_due = 0.0
         self._troubled_since: float | None = None
+        self._ended_since = 0.0
         self._lock = threading.Lock()
 
     def collect(self, collection: Collection) -> None:
@@ -61,6 +65,17 @@ class Tracked:
             self._troubled_since = None
         elif self._troubled_since is None:
             self._troubled_since = time.monotonic()
+
+    def is_behind(self, sight: Sight, rules: Rules) -> bool:
+        """Whether less is known of its pods than of its job: they are watched apart, so the end of the job may be known
+        before there is any sign of its pod, and with that of its output. For some seconds at most: of some kinds of
+        jobs no pod is ever seen."""
+        own = rules.primary([*sight.pods.present, *sight.pods.gone])
+        ended = all(pods.phase(pod) in ("Succeeded", "Failed") or pod in sight.pods.gone for pod in own)
+        if sight.job is None or sight.ending is not None or (own and ended):
+            return False
+        self._ended_since = self._ended_since or time.monotonic()
+        return time.monotonic() - self._ended_since < _NEWS
 
     def follow(self, api: Api, cluster: Cluster, rules: Rules, news: Callable[[bool], None]) -> Listeners | None:
         """Who reads what it says, from the moment there is anything; None before."""
