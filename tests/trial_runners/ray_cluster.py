@@ -26,7 +26,7 @@ _SERVE = """
 import sys
 import ray
 context = ray.init(
-    num_cpus=int(sys.argv[1]), include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
+    "local", num_cpus=int(sys.argv[1]), include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
 )
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
@@ -75,7 +75,7 @@ def several_nodes(cpus: Sequence[int]):
     """A Ray of several nodes on this machine; a ``ray.cluster_utils.Cluster``."""
     from ray.cluster_utils import Cluster
 
-    from trial_runners.ray.cluster import loopback
+    from trial_runners.ray.connection import loopback
 
     with pytest.MonkeyPatch.context() as patch, loopback():
         for name, value in _ENVIRONMENT.items():

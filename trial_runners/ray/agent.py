@@ -185,6 +185,12 @@ class Agent:
             if holder is not None and path.parent.name.isdigit():
                 yield Trace(path.parent.parent.name, int(path.parent.name), holder.node, not journal.held())
 
+    def _calls(self) -> bool:
+        """Whether functions that it was asked for run still."""
+        folders = {id: AttemptFolder.of(self._here.root, id).path for id in self._running}
+        self._running = {id for id, folder in folders.items() if Journal(folder).held()}
+        return bool(self._running)
+
     def _watch(self, this: ray.actor.ActorHandle[Any]) -> None:
         """See that commands end with their actors, whoever asks or not, and end when nobody has asked for long."""
         while True:
@@ -196,7 +202,7 @@ class Agent:
                     held = Journal(AttemptFolder.of(self._here.root, id).path).held()
                     if not held and self._tell(id, {}, None).update.phase.ended:
                         self._here.marker(id).unlink(missing_ok=True)
-                if not (commands or self._running) and time.monotonic() - asked > IDLE_SECONDS:
+                if time.monotonic() - asked > IDLE_SECONDS and not commands and not self._calls():
                     ray.kill(this, no_restart=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import ActorDiedError, GetTimeoutError, RayError
@@ -15,7 +15,7 @@ from katib.core.errors import PermanentError, UnavailableError
 from katib.core.trial import AttemptId, Cursor, Key
 from trial_runners.ray import names
 from trial_runners.ray.agent import Agent
-from trial_runners.ray.cluster import Cluster, create
+from trial_runners.ray.cluster import Cluster
 from trial_runners.ray.place import Hello, Told, Trace
 
 INTERVAL = 0.2
@@ -23,21 +23,31 @@ INTERVAL = 0.2
 
 _ANSWER_SECONDS = 0.5  # a poll waits so long for answers; what comes later is had by the next one
 _COME_UP_SECONDS = 60.0
+_FAREWELL_SECONDS = 2.0
+_SENT = 1000  # calls without an answer that are looked through
 
 Asked = dict[AttemptId, tuple[Mapping[str, Cursor], int | None]]
 
 
 @dataclass(slots=True)
 class _Node:
-    """shared: its attempts lie in the runner's own folder, None before it has said so. ref: the call under way, and
-    what it asked. due: monotonic time of the next."""
+    """shared: its attempts lie in the runner's own folder, None before it has said so. ref: the call under way,
+    what it asked, and since when. due: monotonic time of the next."""
 
     agent: ray.actor.ActorHandle[Any]
     hello: ray.ObjectRef[Any]
     shared: bool | None = None
     ref: ray.ObjectRef[Any] | None = None
     asked: Asked = field(default_factory=dict)
+    since: float = 0.0
     due: float = 0.0
+
+
+class Answer(NamedTuple):
+    """What a node says of an attempt. since: monotonic time when it was asked."""
+
+    told: Told
+    since: float
 
 
 class Agents:
@@ -47,6 +57,7 @@ class Agents:
         self._cluster = cluster
         self._nodes: dict[str, _Node] = {}
         self.calls: dict[str, int] = {}
+        self._sent: list[ray.ObjectRef[Any]] = []
 
     def shared(self, node: str) -> bool:
         """Whether the node's attempts lie in the runner's own folder."""
@@ -69,22 +80,24 @@ class Agents:
                     found[id] = trace, node
         return found
 
-    def poll(self, asked: Mapping[str, Asked], urgent: set[str]) -> dict[AttemptId, Told]:
+    def poll(self, asked: Mapping[str, Asked], urgent: set[str]) -> dict[AttemptId, Answer]:
         """What nodes say, by attempt. asked: by node. urgent: nodes that are to be asked before their interval is
         over. A node that does not answer in time, or was asked just now, is silent."""
         now = time.monotonic()
+        fresh = False
         for name, wanted in asked.items():
             node = self._node(name)
             if wanted and node.ref is None and (now >= node.due or name in urgent):
                 node.ref = node.agent.poll.remote(wanted)
                 node.asked = dict(wanted)
-                node.due = now + INTERVAL
+                node.since, node.due, fresh = now, now + INTERVAL, True
                 self.calls[name] = self.calls.get(name, 0) + 1
         pending = {node.ref: node for node in self._nodes.values() if node.ref is not None}
         if not pending:
             return {}
-        ready, _ = ray.wait(list(pending), num_returns=len(pending), timeout=_ANSWER_SECONDS)
-        answers: dict[AttemptId, Told] = {}
+        ready, _ = ray.wait(list(pending), num_returns=len(pending), timeout=_ANSWER_SECONDS if fresh else 0)
+        given = {id: cursors for attempts in asked.values() for id, (cursors, _) in attempts.items()}
+        answers: dict[AttemptId, Answer] = {}
         for ref in ready:
             node = pending[ref]
             node.ref = None
@@ -92,24 +105,25 @@ class Agents:
                 told = ray.get(ref)
             except RayError:
                 continue  # it is being started again, or its node is gone, which the cluster says
-            for id, answer in told.items():
-                given = next((wanted[id][0] for wanted in asked.values() if id in wanted), None)
-                if given == node.asked[id][0]:  # else another answer has brought the cursors on
-                    answers[id] = answer
+            for id, said in told.items():
+                if given.get(id) == node.asked[id][0]:  # else another answer has brought the cursors on
+                    answers[id] = Answer(said, node.since)
         return answers
 
     def stop(self, node: str, id: AttemptId, grace: float) -> None:
         """Have an attempt end. Returns at once."""
-        self._node(node).agent.stop.remote(id, grace)
+        self._sent.append(self._node(node).agent.stop.remote(id, grace))
 
     def release(self, node: str, id: AttemptId, *, everything: bool) -> None:
         """Have its checkpoint, or all of it, removed. Returns at once; what is asked later is answered later."""
-        self._node(node).agent.release.remote(id, everything)
+        self._sent.append(self._node(node).agent.release.remote(id, everything))
+        if len(self._sent) > _SENT:
+            self._sent = ray.wait(self._sent, num_returns=len(self._sent), timeout=0)[1]
 
-    def greet(self) -> None:
-        """Have agents on all nodes, for those that will be asked soon."""
-        for node in self._cluster.nodes():
-            self._node(node)
+    def close(self) -> None:
+        """See that what was sent last has arrived."""
+        if self._sent:
+            ray.wait(self._sent, num_returns=len(self._sent), timeout=_FAREWELL_SECONDS)
 
     def _meet(self, node: str) -> None:
         known = self._node(node)
@@ -122,7 +136,8 @@ class Agents:
         if known is None:
             affinity = NodeAffinitySchedulingStrategy(node, soft=False)
             options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": affinity}
-            agent = create(Agent, names.of_agent(node, self._cluster.scope), options, self._cluster.place)
+            name = names.of_agent(node, self._cluster.scope)
+            agent = self._cluster.create(Agent, name, options, self._cluster.place)
             known = self._nodes[node] = _Node(agent, agent.hello.remote())
         return known
 

@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 
 from katib.core.trial import Attempt, AttemptId, Key
 from trial_runners.ray import names
-from trial_runners.ray.cluster import Cluster, create, find
+from trial_runners.ray.cluster import Cluster, find
 from trial_runners.ray.command_actor import CommandActor
 from trial_runners.ray.deaths import cause_of
 from trial_runners.ray.place import Hello, Told
@@ -32,11 +32,10 @@ class _Command:
 class CommandActors:
     """waiting: attempts whose actors have not come up. running: nodes of those that have."""
 
-    def __init__(self, cluster: Cluster, runtime_env: Mapping[str, Any]) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.waiting: dict[AttemptId, Attempt | None] = {}
         self.running: dict[AttemptId, str] = {}
         self._cluster = cluster
-        self._runtime_env = runtime_env
         self._commands: dict[AttemptId, _Command] = {}
 
     def resize(self, size: int) -> None:
@@ -59,10 +58,8 @@ class CommandActors:
     def start(self, attempt: Attempt) -> None:
         """Ask for its actor."""
         options = shape_of(attempt.run, attempt.primary_container).options()
-        if self._runtime_env:
-            options["runtime_env"] = dict(self._runtime_env)
         name = names.of_command(attempt.id, self._cluster.scope)
-        actor = create(CommandActor, name, options, attempt, self._cluster.place)
+        actor = self._cluster.create(CommandActor, name, options, attempt, self._cluster.place)
         run: Any = actor.run.options(name=attempt.id.trial)
         self._commands[attempt.id] = _Command(actor, actor.hello.remote(), run.remote())
         self.waiting[attempt.id] = attempt
@@ -95,7 +92,10 @@ class CommandActors:
         return [end for ref in ready if (end := self._take(pending[ref], ref)) is not None]
 
     def close(self) -> None:
-        """Let go of all; those that wait for resources are not wanted any more when nobody asks for them again."""
+        """Let go of those that run. Those that wait are ended: a later controller starts them again."""
+        self.advance()
+        for id in list(self.waiting):
+            self._end(id)
         self._commands.clear()
 
     def _take(self, id: AttemptId, ref: ray.ObjectRef[Any]) -> Ended | None:

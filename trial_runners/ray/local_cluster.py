@@ -32,7 +32,7 @@ _ENDING_SECONDS = 3.0  # nobody used it for so long
 def main(file: Path, lock: Path) -> None:
     """Serve until it is not needed any more."""
     signal.signal(signal.SIGTERM, _leave)
-    ray.init(namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
+    ray.init("local", namespace=NAMESPACE, include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
     try:
         facts = {
             "address": ray.get_runtime_context().gcs_address,

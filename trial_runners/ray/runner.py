@@ -15,7 +15,6 @@ from typing import Any
 
 import cloudpickle
 import ray
-from ray.exceptions import RayError
 
 from katib.core.errors import RunnerError, SpecError
 from katib.core.ports import Phase, Update
@@ -23,7 +22,7 @@ from katib.core.trial import Attempt, AttemptId, Cursor, Key
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.local.command import order_for
 from trial_runners.objective_call import Objective
-from trial_runners.ray.agents import INTERVAL, Agents, Asked
+from trial_runners.ray.agents import INTERVAL, Agents, Answer, Asked
 from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
@@ -66,17 +65,17 @@ class RayRunner:
         self._root = root.resolve()
         self._cluster = Cluster(self._root, settings)
         self._agents = Agents(self._cluster)
-        self._agents.greet()
         self._work: SlotPool | CommandActors
         if objective is None:
-            self._work = CommandActors(self._cluster, settings.runtime_env)
+            self._work = CommandActors(self._cluster)
         else:
-            self._work = SlotPool(self._cluster, Calls(pickled, metric, document, settings.runtime_env), parallel)
+            self._work = SlotPool(self._cluster, Calls(pickled, metric, document), parallel)
         self._keys: set[Key] = set()
         self._found: dict[AttemptId, str] = {}  # nodes of attempts that began, or ended, without this process's doing
         self._ended: OrderedDict[AttemptId, Ended] = OrderedDict()
         self._starts: dict[AttemptId, tuple[Attempt, int]] = {}
         self._reasons: dict[AttemptId, tuple[float, str]] = {}
+        self._unread: set[AttemptId] = set()  # ended ones that have more to be read
         self._news = False
         self._closed = False
 
@@ -159,6 +158,7 @@ class RayRunner:
             self._work.drop(id)
             for held in (self._found, self._ended, self._starts, self._reasons):
                 held.pop(id, None)
+            self._unread.discard(id)
         alive = self._cluster.nodes()
         if node not in alive and self._cluster.place.checkpoints:
             node = next(iter(alive), "")  # its own node is gone, its checkpoint is not
@@ -173,6 +173,7 @@ class RayRunner:
         if not self._closed:
             self._closed = True
             self._work.close()
+            self._agents.close()
             self._cluster.close()
 
     def _known(self, id: AttemptId) -> bool:
@@ -182,10 +183,11 @@ class RayRunner:
         """Find what earlier controllers have left of an experiment."""
         if key in self._keys:
             return
-        traces = self._agents.traces(key)
+        traces = {} if self._cluster.new else self._agents.traces(key)
         self._found.update({id: asked for id, (_, asked) in traces.items()})
         running = {id: asked for id, (trace, asked) in traces.items() if not trace.over}
-        self._work.join(key, self._cluster.named(), running)
+        if not self._cluster.new:
+            self._work.join(key, self._cluster.named(), running)
         self._keys.add(key)
 
     def _advance(self) -> None:
@@ -200,7 +202,7 @@ class RayRunner:
                     self._starts[end.id] = attempt, starts  # it may turn out that it never began
 
     def _remember(self, end: Ended) -> None:
-        self._ended[end.id] = end
+        self._ended[end.id] = end._replace(at=time.monotonic())
         self._found.pop(end.id, None)
         self._reasons.pop(end.id, None)
         if len(self._ended) > _REMEMBERED:
@@ -210,40 +212,40 @@ class RayRunner:
     def _node_to_ask(self, id: AttemptId, given: Mapping[str, Cursor], urgent: set[str]) -> str:
         """Which node to ask for an attempt, empty for none; added to ``urgent`` if its answer is needed now."""
         ended = self._ended.get(id)
-        if ended is None:
-            return self._alive(self._work.running.get(id) or self._found.get(id, ""))
-        if ended.told is not None and serve(ended.told, given) is not None:
+        if ended is not None and ended.told is not None and serve(ended.told, given) is not None:
             return ""
-        node = self._alive(ended.node)
-        if node:
+        node = self._alive(ended.node if ended else self._work.running.get(id) or self._found.get(id, ""))
+        if node and (ended or id in self._unread):
             urgent.add(node)
         return node
 
     def _alive(self, node: str) -> str:
         return node if node in self._cluster.nodes() else ""
 
-    def _update(self, id: AttemptId, given: Mapping[str, Cursor], told: Told | None) -> Update:
+    def _update(self, id: AttemptId, given: Mapping[str, Cursor], answer: Answer | None) -> Update:
         if id in self._work.waiting:
             return Update(id, Phase.WAITING, self._reason(id))
         ended = self._ended.get(id)
-        if ended is not None and told is None:
+        if ended is not None and (answer is None or answer.since < ended.at):  # it was asked before the end
             served = serve(ended.told, given) if ended.told is not None else None
             if served is not None:
                 self._copy(served, shared=not served.log)
                 return measured(served.update)
             if self._alive(ended.node):
-                return Update(id, Phase.RUNNING, more=True)  # what became of it is still to be read
+                return Update(id, Phase.RUNNING)  # what became of it is still to be read
             return lost(id, self._gone(ended.node, ended.cause))
         node = self._work.running.get(id) or self._found.get(id, "")
-        if told is None:
+        if answer is None:
             return Update(id, Phase.RUNNING) if self._alive(node) else self._node_lost(id, node)
-        return self._heard(id, told, ended)
+        return self._heard(id, answer.told, ended)
 
     def _heard(self, id: AttemptId, told: Told, ended: Ended | None) -> Update:
         """What an agent's answer means, with what is known of the actor."""
         if told.unknown:
-            if ended is None:
+            if ended is None and id in self._work.running:
                 return Update(id, Phase.RUNNING)  # its actor has it, and is about to begin
+            if ended is None:
+                return lost(id, told.update.reason)
             attempt, starts = self._starts.pop(id, (None, 0))
             if attempt is not None and starts < _STARTS:
                 del self._ended[id]
@@ -255,8 +257,9 @@ class RayRunner:
         update = measured(told.update)
         if update.phase is Phase.LOST and ended is not None and ended.cause:
             update = replace(update, reason=f"{update.reason}: {ended.cause}")
-        if update.phase.ended and not update.more and id in self._found:
-            self._starts.pop(id, None)
+        if not update.phase.ended:
+            return replace(update, more=False)  # the rest has time until the node is asked again
+        (self._unread.add if update.more else self._unread.discard)(id)
         return update
 
     def _node_lost(self, id: AttemptId, node: str) -> Update:
@@ -275,10 +278,7 @@ class RayRunner:
         looked, reason = self._reasons.setdefault(id, (now, ""))
         if now - looked >= _REASON_SECONDS:
             shape = self._work.shape(id)
-            try:
-                nodes, free = self._cluster.resources()
-            except RayError:
-                return reason
+            nodes, free = self._cluster.resources()
             reason = self._work.obstacle or (waiting_reason(shape, nodes, free) if shape is not None else "")
             self._reasons[id] = now, reason
         return reason

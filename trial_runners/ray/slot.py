@@ -55,6 +55,10 @@ class Slot:
         """Answers when it is free."""
         return Hello(self._here.node, os.getpid(), self._here.shared)
 
+    def leave(self) -> None:
+        """End: its controller goes, and has asked for this behind the run that it leaves."""
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
     def run(self, attempt: Attempt) -> Told | None:
         """Run it to its end; None if its folder has more to say of it than fits in here, or it was run before."""
         self._free_since = None

@@ -18,7 +18,7 @@ from ray.exceptions import RayError
 
 from katib.core.trial import Attempt, AttemptId, Key
 from trial_runners.ray import names
-from trial_runners.ray.cluster import Cluster, create, find
+from trial_runners.ray.cluster import Cluster, find
 from trial_runners.ray.deaths import cause_of
 from trial_runners.ray.place import Hello, Told
 from trial_runners.ray.resources import Shape, isolated, shape_of
@@ -31,12 +31,13 @@ _PAUSE = 1.0
 
 class Ended(NamedTuple):
     """A run that is over. node: it was on. told: what it left, None if its folder must be read. cause: why its actor
-    is gone, empty if it is not."""
+    is gone, empty if it is not. at: monotonic time when that was known."""
 
     id: AttemptId
     node: str
     told: Told | None
     cause: str = ""
+    at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -53,12 +54,11 @@ class _Slot:
 
 class Calls(NamedTuple):
     """What slots call. objective: pickled. metric: what a plain returned number measures. document: the template of
-    trials that are rendered from none. runtime_env: Ray's."""
+    trials that are rendered from none."""
 
     objective: bytes
     metric: str
     document: Mapping[str, Any]
-    runtime_env: Mapping[str, Any]
 
 
 class SlotPool:
@@ -122,9 +122,13 @@ class SlotPool:
         return self._failures[-1] if self._failures else ""
 
     def close(self) -> None:
-        """End slots that run nothing."""
+        """End slots that run nothing, and the others after their run."""
+        self.waiting.clear()
+        self.advance()
         for slot in [slot for slot in self._slots if slot.id is None and (slot.ref is None or slot.shape is not None)]:
             self._end(slot)
+        for slot in self._slots:
+            slot.actor.leave.remote()
         self._slots.clear()
 
     def _take(self, slot: _Slot, ref: ray.ObjectRef[Any]) -> Ended | None:
@@ -133,6 +137,8 @@ class SlotPool:
             value: Hello | Told | None = ray.get(ref)
         except RayError as error:
             self._slots.remove(slot)
+            if id is None and slot.shape is None:
+                return None  # of an earlier controller
             if id is None:
                 self._failures.append(cause_of(error))
                 self._not_before = time.monotonic() + _PAUSE
@@ -176,11 +182,10 @@ class SlotPool:
                 return False
             self._end(other)
         key = next(iter(self.waiting)).key
-        options = shape.options()
-        if self._calls.runtime_env:
-            options["runtime_env"] = dict(self._calls.runtime_env)
         name = names.of_slot(key, secrets.token_hex(4), self._cluster.scope)
-        actor = create(Slot, name, options, self._objective, self._calls.metric, self._cluster.place)
+        actor = self._cluster.create(
+            Slot, name, shape.options(), self._objective, self._calls.metric, self._cluster.place
+        )
         self._slots.append(_Slot(actor, shape, actor.hello.remote()))
         return True
 
