@@ -33,7 +33,7 @@ from trial_runners.ray.names import NAMESPACE
 
 _FILE = ".ray-cluster.json"
 _LOCK = ".ray-cluster.lock"
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _CONNECT_SECONDS = 10.0
 
 

@@ -19,6 +19,7 @@ from types import FrameType
 # What Ray's own variable does on Windows and macOS: it binds to loopback, and to nothing that a network can reach.
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "100")  # a busy machine takes its time
 
 import psutil
 import ray

@@ -27,6 +27,7 @@ from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
 from trial_runners.ray.command_actors import CommandActors
+from trial_runners.ray.logs import Logs
 from trial_runners.ray.place import Told
 from trial_runners.ray.resources import waiting_reason
 from trial_runners.ray.slots import Calls, Ended, SlotPool
@@ -70,6 +71,7 @@ class RayRunner:
             self._work = CommandActors(self._cluster)
         else:
             self._work = SlotPool(self._cluster, Calls(pickled, metric, document), parallel)
+        self._logs = Logs(self._root)
         self._keys: set[Key] = set()
         self._found: dict[AttemptId, str] = {}  # nodes of attempts that began, or ended, without this process's doing
         self._ended: OrderedDict[AttemptId, Ended] = OrderedDict()
@@ -116,7 +118,7 @@ class RayRunner:
         for id, given in cursors.items():
             node = self._node_to_ask(id, given, urgent)
             if node:
-                asked.setdefault(node, {})[id] = given, self._copied(id, node)
+                asked.setdefault(node, {})[id] = given, None if self._agents.shared(node) else self._logs.copied(id)
         answers = self._agents.poll(asked, urgent)
         return [self._update(id, given, answers.get(id)) for id, given in cursors.items()]
 
@@ -229,7 +231,7 @@ class RayRunner:
         if ended is not None and (answer is None or answer.since < ended.at):  # it was asked before the end
             served = serve(ended.told, given) if ended.told is not None else None
             if served is not None:
-                self._copy(served, shared=not served.log)
+                self._logs.add(served)
                 return measured(served.update)
             if self._alive(ended.node):
                 return Update(id, Phase.RUNNING)  # what became of it is still to be read
@@ -253,7 +255,7 @@ class RayRunner:
                 self._work.start(attempt)
                 return Update(id, Phase.WAITING, f"it starts again: {ended.cause}")
             return lost(id, ended.cause or told.update.reason)
-        self._copy(told, shared=False)
+        self._logs.add(told)
         update = measured(told.update)
         if update.phase is Phase.LOST and ended is not None and ended.cause:
             update = replace(update, reason=f"{update.reason}: {ended.cause}")
@@ -282,23 +284,6 @@ class RayRunner:
             reason = self._work.obstacle or (waiting_reason(shape, nodes, free) if shape is not None else "")
             self._reasons[id] = now, reason
         return reason
-
-    def _copied(self, id: AttemptId, node: str) -> int | None:
-        """How much of an attempt's output lies here, None if it need not."""
-        if self._agents.shared(node):
-            return None
-        log = AttemptFolder.of(self._root, id).log
-        return log.stat().st_size if log.exists() else 0
-
-    def _copy(self, told: Told, *, shared: bool) -> None:
-        """Add output that came from a node to the attempt's log here."""
-        if shared or not told.log:
-            return
-        log = AttemptFolder.of(self._root, told.update.id).log
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(log, "ab") as file:
-            new = told.log[max(0, file.tell() - told.log_start) :]
-            file.write(new)
 
 
 def _pickle(objective: Objective) -> bytes:
