@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from katib.core.trial import Cursor
+from tests.trial_runners import process_namespace
+from tests.trial_runners.process_namespace import Pod
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.kubernetes import collector
 from trial_runners.kubernetes.collecting import SCRIPT
@@ -177,45 +179,6 @@ def test_the_program_is_passed_as_it_is() -> None:
     assert set(modules) <= {"__future__", "binascii"}, "each module more delays the first look"
 
 
-class Pod:
-    """A process namespace, and containers in it: processes whose parent is outside."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        flags = ["--pid", "--mount-proc", "--fork", "--kill-child"]
-        self._pause = subprocess.Popen(["unshare", *flags, "sleep", "600"])
-        self.containers: list[subprocess.Popen[bytes]] = []
-        deadline = time.monotonic() + 5
-        children = Path(f"/proc/{self._pause.pid}/task/{self._pause.pid}/children")
-        while not (inner := children.read_text().split()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self._inner = inner[0]
-
-    def run(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
-        enter = ["nsenter", "--target", self._inner, "--pid", "--mount", "--", *command]
-        process = subprocess.Popen(enter, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"], **env})
-        self.containers.append(process)
-        return process
-
-    def train(self, script: str, **env: str) -> subprocess.Popen[bytes]:
-        return self.run("sh", "-c", script, KATIB_TRIAL_NAME="t", FILE=str(self.folder / "m.log"), **env)
-
-    def echo(self, *words: str, kind: str = "file", path: str = "m.log") -> subprocess.Popen[bytes]:
-        arguments = [kind, str(self.folder / path), str(self.folder / "message"), *words]
-        process = self.run(sys.executable, "-I", "-S", "-u", "-c", SCRIPT, *arguments)
-        time.sleep(0.3)  # a pod's containers start one after the other
-        return process
-
-    def message(self) -> str:
-        return (self.folder / "message").read_text()
-
-    def close(self) -> None:
-        for process in [*self.containers, self._pause]:
-            process.kill()
-            process.wait()
-
-
 def _has_namespaces() -> bool:
     try:
         return subprocess.run(["unshare", "--pid", "--mount-proc", "--fork", "true"], check=False).returncode == 0
@@ -288,7 +251,7 @@ def test_beside_other_containers(pod: Pod) -> None:
 
 def test_a_container_that_is_started_again(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
     script = SCRIPT.replace("FIRST_RESTART, LAST_RESTART = 15.0, 310.0", "FIRST_RESTART, LAST_RESTART = 1.5, 3.0")
-    monkeypatch.setitem(globals(), "SCRIPT", script)
+    monkeypatch.setattr(process_namespace, "SCRIPT", script)
     echo = pod.echo("fresh", "alone", "restarts")
     pod.train("echo loss=1 >> $FILE; exit 1").wait()
     time.sleep(0.5)

@@ -68,7 +68,8 @@ class Training:
 
     def _look(self) -> dict[int, str]:
         """Processes that containers began with, by their numbers, with what tells them from others of that number."""
-        found = {pid: start_of(pid) for pid in pids() if pid not in (1, self._own)}
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        found = {pid: start_of(pid) for pid in pids if pid not in (1, self._own)}
         mains = {pid: start for pid, start in found.items() if start.startswith("0 ")}
         if self._alone:
             self.seen = self.seen or bool(mains)
@@ -76,11 +77,6 @@ class Training:
         marks = {pid: is_marked(pid) for pid in mains}
         self.seen = self.seen or True in marks.values()
         return {pid: mains[pid] for pid, mark in marks.items() if mark or (mark is None and not self.seen)}
-
-
-def pids() -> list[int]:
-    """The numbers of all processes."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def last_pid() -> int:
@@ -248,13 +244,9 @@ class Event:
     def _write(self, data: bytes) -> None:
         for start in range(0, len(data), FRAME_BYTES):
             part = data[start : start + FRAME_BYTES]
-            write(b"%s %d %s\n" % (base64(os.fsencode(self._name)), self.echoed, base64(part)))
+            words = (binascii.b2a_base64(word, newline=False) for word in (os.fsencode(self._name), part))
+            write((b" %d " % self.echoed).join(words) + b"\n")
             self.echoed += len(part)
-
-
-def base64(data: bytes) -> bytes:
-    """``data`` as a word."""
-    return binascii.b2a_base64(data, newline=False)
 
 
 def write(data: bytes) -> None:
