@@ -54,12 +54,17 @@ def running_ray(cpus: int) -> Iterator[str]:
 @contextmanager
 def joined(address: str) -> Iterator[None]:
     """This process connected to a Ray, so that runners that come and go need not be."""
+    import ray
+
     from trial_runners.ray.cluster import Cluster
 
     with TemporaryDirectory() as root:
         cluster = Cluster(Path(root), RaySettings(address=address))
-        yield
-        cluster.close()
+        try:
+            yield
+        finally:
+            cluster.close()
+            ray.shutdown()  # a test that failed has not closed its runner
 
 
 def open_runner(root: Path, address: str, *, objective=None, parallel=2, document=None, **places):

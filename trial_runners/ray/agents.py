@@ -24,6 +24,7 @@ INTERVAL = 0.2
 _ANSWER_SECONDS = 0.5  # a poll waits so long for answers; what comes later is had by the next one
 _COME_UP_SECONDS = 60.0
 _FAREWELL_SECONDS = 2.0
+_GREETED = 8
 _SENT = 1000  # calls without an answer that are looked through
 
 Asked = dict[AttemptId, tuple[Mapping[str, Cursor], int | None]]
@@ -119,6 +120,11 @@ class Agents:
         self._sent.append(self._node(node).agent.release.remote(id, everything))
         if len(self._sent) > _SENT:
             self._sent = ray.wait(self._sent, num_returns=len(self._sent), timeout=0)[1]
+
+    def greet(self) -> None:
+        """Have agents come up on the first nodes already, so that the first reports do not wait for them."""
+        for node in list(self._cluster.nodes())[:_GREETED]:
+            self._node(node)
 
     def close(self) -> None:
         """See that what was sent last has arrived."""

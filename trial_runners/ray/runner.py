@@ -66,6 +66,7 @@ class RayRunner:
         self._root = root.resolve()
         self._cluster = Cluster(self._root, settings)
         self._agents = Agents(self._cluster)
+        self._agents.greet()
         self._work: SlotPool | CommandActors
         if objective is None:
             self._work = CommandActors(self._cluster)
