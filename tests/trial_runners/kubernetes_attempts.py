@@ -7,7 +7,6 @@ import os
 import shlex
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from katib.core.trial import Attempt, AttemptId, Key
 from tests.contracts import runner_contract
 from tests.contracts.runner_contract import RunnerAdapter
 from trial_runners.kubernetes import KubernetesRunner
-from trial_runners.kubernetes.api import Api, RefusedError, Request, Resource
+from trial_runners.kubernetes.api import Api, Request, Resource
 from trial_runners.settings import KubernetesSettings
 
 # Pods take their time on a crowded machine.
@@ -32,7 +31,6 @@ until = partial(runner_contract.until, timeout=PATIENCE)
 
 IMAGE = "localhost/python:1"
 JOBS = Resource("/apis/batch/v1", "jobs")
-NAMESPACES = Resource("/api/v1", "namespaces", namespaced=False)
 _COMPLETE = 'status.conditions.#(type=="Complete")#|#(status=="True")#'
 _FAILED = 'status.conditions.#(type=="Failed")#|#(status=="True")#'
 
@@ -78,11 +76,10 @@ _BACKGROUND = {"propagationPolicy": "Background"}
 
 
 class Namespace:
-    """A namespace of its own in the cluster, for one test."""
+    """A namespace of the cluster, as somebody else sees it."""
 
     def __init__(self, api: Api, name: str) -> None:
         self.api, self.name = api, name
-        api.call(Request("create", NAMESPACES, "", body={"metadata": {"name": name}}))
 
     def create(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make an object in it."""
@@ -96,16 +93,6 @@ class Namespace:
         """All objects of a kind in it."""
         found: list[dict[str, Any]] = self.api.call(Request("list", resource, self.name))["items"]
         return found
-
-    def remove(self) -> None:
-        """Delete it, with all that is in it."""
-        for obj in self.list(JOBS):
-            self._delete(Request("delete", JOBS, self.name, obj["metadata"]["name"], body=_BACKGROUND))
-        self._delete(Request("delete", NAMESPACES, "", self.name))
-
-    def _delete(self, request: Request) -> None:
-        with contextlib.suppress(RefusedError):
-            self.api.call(request)
 
 
 @dataclass
@@ -158,15 +145,13 @@ class KubernetesAdapter(RunnerAdapter):
 
 
 @contextlib.contextmanager
-def adapter_in_own_namespace(root: Path) -> Iterator[KubernetesAdapter]:
-    """An adapter whose experiment has a namespace of its own; all is removed afterwards."""
-    namespace = Namespace(Api(), f"katib-{uuid.uuid4().hex[:8]}")
-    adapter = KubernetesAdapter(root, Key(namespace.name, "study"), namespace)
+def adapter_in(name: str, root: Path) -> Iterator[KubernetesAdapter]:
+    """An adapter whose experiment has the namespace ``name`` for itself; its runners are closed afterwards."""
+    adapter = KubernetesAdapter(root, Key(name, "study"), Namespace(Api(), name))
     try:
         yield adapter
     finally:
         adapter.close()
-        namespace.remove()
 
 
 class Proxy:

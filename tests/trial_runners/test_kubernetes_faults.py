@@ -16,7 +16,7 @@ from tests.contracts.runner_contract import update_of
 from tests.trial_runners.kubernetes_attempts import (
     JOBS,
     KubernetesAdapter,
-    adapter_in_own_namespace,
+    adapter_in,
     follow,
     shell,
     template,
@@ -33,8 +33,8 @@ SLEEP = "trap 'exit 1' TERM; echo begun; sleep 60 & wait"
 
 
 @pytest.fixture
-def adapter(tmp_path: Path) -> Iterator[KubernetesAdapter]:
-    with adapter_in_own_namespace(tmp_path / "runs") as adapter:
+def adapter(tmp_path: Path, kubernetes_namespace: str) -> Iterator[KubernetesAdapter]:
+    with adapter_in(kubernetes_namespace, tmp_path / "runs") as adapter:
         yield adapter
 
 

@@ -21,7 +21,7 @@ from tests.trial_runners.kubernetes_attempts import (
     JOBS,
     KubernetesAdapter,
     Proxy,
-    adapter_in_own_namespace,
+    adapter_in,
     command,
     follow,
     shell,
@@ -54,8 +54,8 @@ OWNER = """
 
 
 @pytest.fixture
-def adapter(tmp_path: Path) -> Iterator[KubernetesAdapter]:
-    with adapter_in_own_namespace(tmp_path / "runs") as adapter:
+def adapter(tmp_path: Path, kubernetes_namespace: str) -> Iterator[KubernetesAdapter]:
+    with adapter_in(kubernetes_namespace, tmp_path / "runs") as adapter:
         yield adapter
 
 
@@ -160,7 +160,8 @@ def test_a_settled_job_is_deleted(adapter: KubernetesAdapter, retain: bool) -> N
     until(lambda: len(adapter.namespace.list(JOBS)) == int(retain))
     again = update_of(adapter.open(), attempt.id)
     assert (again.phase, again.chunks[0].data) == (Phase.SUCCEEDED, b"once\n")
-    assert requests[("create", "jobs")] == requests[("log", "pods")] == 1
+    assert requests[("create", "jobs")] == 1
+    assert requests[("log", "pods")] <= 2  # once more if it was seen running
     assert requests.get(("get", "jobs"), 0) == 0
 
 

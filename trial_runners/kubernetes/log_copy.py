@@ -96,6 +96,11 @@ class LogCopy:
             self._prune()
         return self._size - before
 
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return self._size
+
     def finish(self, instance: Instance) -> None:
         """Nothing more comes of ``instance``."""
         self.done.add(instance)

@@ -3,6 +3,9 @@
 One request a container, which stays open as long as the container runs. When it breaks off, reading goes on from the
 last second that the copy holds. An answer that ends properly while the container still runs (the kubelet was
 restarted) counts as a break too.
+
+A kubelet before 1.27 that comes to the end of the log, and finds the container ended a moment later, does not look
+whether something was printed between. So who has read while the container ran asks once more after its end.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from trial_runners.kubernetes.log_copy import Instance, LogCopy
 from trial_runners.kubernetes.log_entries import Entry, EntryParser
 
 # Seconds after an answer has ended within which the cluster says that the container has.
-_NEWS = 5.0
+_NEWS = 15.0
 
 # Seconds that a node, or a container that the cluster says has started, may give no log once the attempt is over.
 _SILENCE = 60.0
@@ -125,31 +128,37 @@ class LogFollower:
         """Read one run to its end, with as many requests as it needs."""
         copy.begin(run.instance)
         pause, silent_since = _FIRST_PAUSE, 0.0
+        last: EntryParser | None = None  # of a stream that seems to be all
         while not self._closed.is_set():
             parser = EntryParser()
             try:
                 self._copy(copy, run, parser)
                 if self._has_ended(run.instance):
-                    self._write(copy, parser.finish())
-                    break
+                    sure = run.ended and (last is not None or copy.size > 0)
+                    run, last = run._replace(ended=True), parser
+                    if sure:
+                        break
+                    continue
                 pause = _FIRST_PAUSE
-            except RefusedError as error:
-                silent_since = silent_since or time.monotonic()
-                if error.status != 400 or run.ended or self._out_of_patience(silent_since):
-                    self.problem = f"the output of pod {run.instance.pod} could not be read: {error}"
-                    break
-            except UnansweredError as error:
+            except (RefusedError, UnansweredError) as error:
                 silent_since = (silent_since or time.monotonic()) if error.status else 0.0
-                if error.status and self._out_of_patience(silent_since):
+                if last is not None and isinstance(error, RefusedError):
+                    break  # the pod is gone by now
+                if self._give_up(error, run, silent_since):
                     self.problem = f"the output of pod {run.instance.pod} could not be read: {error}"
                     break
             self._closed.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         if not self._closed.is_set():
+            self._write(copy, last.finish() if last is not None else [])
             copy.finish(run.instance)
 
-    def _out_of_patience(self, since: float) -> bool:
-        return self._over.is_set() and time.monotonic() - since > _SILENCE
+    def _give_up(self, error: RefusedError | UnansweredError, run: Run, since: float) -> bool:
+        """Whether it is no use to ask again: the pod is gone, or node and container have been silent for long since
+        the attempt was over. 400: the container has not started yet."""
+        if isinstance(error, RefusedError) and (error.status != 400 or run.ended):
+            return True
+        return bool(error.status) and self._over.is_set() and time.monotonic() - since > _SILENCE
 
     def _copy(self, copy: LogCopy, run: Run, parser: EntryParser) -> None:
         """One request, from where the copy ends."""
