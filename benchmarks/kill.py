@@ -24,8 +24,7 @@ from katib.core.trial import Parameters, Trial
 
 # Kinds of moments: while the process comes up, as soon as a command has started, any time after it came up.
 STARTING, LAUNCHING, WORKING = "coming up", "a trial just started", "at work"
-LONGEST_LIFE = 1.2  # seconds of work before a kill, at most
-LAUNCH_PATIENCE = 3.0  # seconds that a kill waits for a trial to start; there may be no room for one
+LAUNCH_PATIENCE = 2.5  # lives that a kill waits for a trial to start; there may be no room for one
 FIRST_LAUNCH_PATIENCE = 60.0  # the very first one will start, on however slow a machine
 
 
@@ -104,8 +103,8 @@ def _kill_once(place: Place, kind: str, moments: random.Random, ready: float) ->
     else:
         _await_work(process)
         if kind == WORKING:
-            time.sleep(fraction * LONGEST_LIFE)
-        patience = LAUNCH_PATIENCE if before else FIRST_LAUNCH_PATIENCE
+            time.sleep(fraction * place.scenario.life)
+        patience = LAUNCH_PATIENCE * place.scenario.life if before else FIRST_LAUNCH_PATIENCE
         while kind == LAUNCHING and len(place.launches()) == before and time.monotonic() < began + patience:
             time.sleep(0.001)
     process.kill()

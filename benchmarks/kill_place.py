@@ -32,7 +32,8 @@ while [ "$line" -le "$3" ]; do echo "loss=$2.$line"; line=$((line + 1)); sleep "
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """pause: seconds between two of a trial's ``lines``. seed: of the search, and of the moments of the kills."""
+    """pause: seconds between two of a trial's ``lines``. seed: of the search, and of the moments of the kills. life:
+    longest of a process before a kill, in seconds of work."""
 
     trials: int = 30
     parallel: int = 3
@@ -40,6 +41,7 @@ class Scenario:
     pause: float = 0.3
     kills: int = 20
     seed: int = 1
+    life: float = 1.2
 
 
 class Place:

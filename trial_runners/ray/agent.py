@@ -48,7 +48,7 @@ class Agent:
         self._here = place.here()
         self._local = LocalRunner(self._here.root, cwd=place.directory(), gpus=())
         self._sources: dict[AttemptId, Source] = {}
-        self._running: set[AttemptId] = set()
+        self._running: dict[AttemptId, Holder] = {}
         self._asked = time.monotonic()
         self._lock = threading.RLock()
         threading.Thread(
@@ -64,7 +64,7 @@ class Agent:
         return list(self._traces(key))
 
     def poll(self, asked: Asked) -> dict[AttemptId, Told]:
-        """What is new of each attempt."""
+        """What is new; nothing of those that run and have nothing to say, which are most of many."""
         with self._lock:
             self._asked = time.monotonic()
             answers: dict[AttemptId, Told] = {}
@@ -75,7 +75,8 @@ class Agent:
                     continue
                 told = self._tell(id, cursors, copied)
                 room -= sum(len(chunk.data) for chunk in told.update.chunks) + len(told.log)
-                answers[id] = told
+                if told != Told(Update(id, Phase.RUNNING)):
+                    answers[id] = told
             return answers
 
     def stop(self, id: AttemptId, grace: float) -> None:
@@ -107,18 +108,18 @@ class Agent:
             if holder is not None and journal.held():
                 _kill_group(holder)
             self._sources.pop(id, None)
-            self._running.discard(id)
+            self._running.pop(id, None)
             self._local.release(id, everything=True)
 
     def _tell(self, id: AttemptId, cursors: Mapping[str, Cursor], copied: int | None) -> Told:
         folder = AttemptFolder.of(self._here.root, id)
         journal = Journal(folder.path)
         held = journal.held()  # asked before reading, so that nothing is missed of one that ends now
-        holder = journal.holder()
+        holder = self._running.get(id) or journal.holder()
         if holder is None:
             return Told(Update(id, Phase.LOST, "its actor left no trace of it", FailureClass.LOST), unknown=True)
         if held:
-            self._running.add(id)
+            self._running[id] = holder
             self._enforce(folder, holder)
             update = self._running_update(id, folder, holder, cursors)
         elif holder.function:
@@ -127,7 +128,7 @@ class Agent:
             update = self._command_update(id, folder, cursors)
         if update.phase.ended and not update.more:
             self._sources.pop(id, None)
-            self._running.discard(id)
+            self._running.pop(id, None)
         return _with_log(update, folder, copied if not self._here.shared else None)
 
     def _running_update(

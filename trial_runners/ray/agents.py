@@ -83,7 +83,8 @@ class Agents:
 
     def poll(self, asked: Mapping[str, Asked], urgent: set[str]) -> dict[AttemptId, Answer]:
         """What nodes say, by attempt. asked: by node. urgent: nodes that are to be asked before their interval is
-        over. A node that does not answer in time, or was asked just now, is silent."""
+        over. Nothing is said of attempts that run and have nothing new, nor by a node that does not answer in time, or
+        was asked just now."""
         now = time.monotonic()
         fresh = False
         for name, wanted in asked.items():
