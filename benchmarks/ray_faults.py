@@ -30,7 +30,7 @@ _KILLS = 10
 
 def controller_kills(home: Path, place: type[Place], what: str) -> list[Row]:
     """``katib run`` killed at ten moments, on a cluster of two nodes that it joins by address."""
-    scenario = Scenario(kills=_KILLS, pause=0.5, life=8.0)
+    scenario = Scenario(trials=20, kills=_KILLS, pause=0.5, life=8.0)
     with cluster_of((2, 2)) as cluster:
         place.options = ("--runner", "ray", "--address", cluster.address)
         unbroken, ready = kill.unbroken_run(place(home / "unbroken", dataclasses.replace(scenario, pause=0.0)))
