@@ -144,7 +144,7 @@ def _unfinished(folder: Path, saved: Path, ledger: Path) -> dict[str, int]:
     there."""
     found: dict[str, int] = {}
     starts = {(run.trial, run.attempt): run.start for run in runs_of(ledger)}
-    for journal in folder.glob("*/*/*/actor.jsonl"):
+    for journal in folder.glob("*/*/*/*/actor.jsonl"):
         trial, attempt = journal.parent.parent.name, int(journal.parent.name)
         tar = saved.joinpath(*journal.parent.relative_to(folder).parts).with_suffix(".tar")
         if '{"end"' not in journal.read_text() and (trial, attempt) in starts:

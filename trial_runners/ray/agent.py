@@ -189,7 +189,7 @@ class Agent:
     def _calls(self) -> bool:
         """Whether functions that it was asked for run still."""
         folders = {id: AttemptFolder.of(self._here.root, id).path for id in self._running}
-        self._running = {id for id, folder in folders.items() if Journal(folder).held()}
+        self._running = {id: holder for id, holder in self._running.items() if Journal(folders[id]).held()}
         return bool(self._running)
 
     def _watch(self, this: ray.actor.ActorHandle[Any]) -> None:
