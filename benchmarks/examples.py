@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.table import Row, show, write
@@ -80,10 +80,16 @@ def examples() -> list[Example]:
 
 def run(example: Example, home: Path, timeout: float = 600.0) -> Ran:
     """Run it to its end. Raises subprocess.TimeoutExpired after ``timeout`` seconds."""
+    ran = run_command(example.command, home, timeout)
+    return read_experiment(ran, home) if example.path.suffix == ".yaml" and ran.status == 0 else ran
+
+
+def run_command(command: Sequence[str | Path], home: Path, timeout: float = 600.0) -> Ran:
+    """What a user types in the project's root folder. Raises subprocess.TimeoutExpired after ``timeout`` seconds."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KATIB_")}
     began, used = time.perf_counter(), _processor_seconds()
     done = subprocess.run(
-        example.command,
+        command,
         cwd=ROOT,
         env={**inherited, "KATIB_HOME": str(home), "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
@@ -92,15 +98,17 @@ def run(example: Example, home: Path, timeout: float = 600.0) -> Ran:
         timeout=timeout,
         check=False,
     )
-    times = time.perf_counter() - began, _processor_seconds() - used
-    if example.path.suffix != ".yaml" or done.returncode:
-        return Ran(done.returncode, done.stdout, *times)
+    return Ran(done.returncode, done.stdout, time.perf_counter() - began, _processor_seconds() - used)
+
+
+def read_experiment(ran: Ran, home: Path) -> Ran:
+    """With the one experiment of ``home``."""
     workshop = Workshop(Options(home))
     try:
         (experiment,) = workshop.store.list().items
         trials = sorted(workshop.store.trials(experiment.key), key=lambda trial: trial.number)
         reports = [(number, recorded.measurement) for number, recorded in workshop.store.curve(experiment.key)]
-        return Ran(done.returncode, done.stdout, *times, experiment, tuple(trials), tuple(reports))
+        return replace(ran, experiment=experiment, trials=tuple(trials), reports=tuple(reports))
     finally:
         workshop.close()
 

@@ -104,10 +104,11 @@ def _katib_run(document: kubernetes_place.Tree, home: Path) -> subprocess.Popen[
 def _look(workshop: Workshop, scene: Scene) -> Sequence[Event]:
     """Take in the trial's record; the experiment's events."""
     key = Key(scene.place.name, "fault")
+    waits = [] if scene.trial is None else [workshop.store.get(key).status.waiting]
     for trial in workshop.store.trials(key):
         scene.trial = trial
-        if not trial.state.finished and trial.reason and trial.reason not in scene.waits:
-            scene.waits.append(trial.reason)
+        waits.append("" if trial.state.finished else trial.reason)
+    scene.waits += [wait for wait in waits if wait and wait not in scene.waits]
     return workshop.store.events(key) if scene.trial else ()
 
 
