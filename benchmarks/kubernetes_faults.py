@@ -52,7 +52,7 @@ class Outcome:
         trial = self.trial
         if trial is None:
             return ["there was no trial"]
-        attempts = sum(case.failures.values()) + (case.state is TrialState.SUCCEEDED)
+        attempts = max(1, sum(case.failures.values()) + (case.state is TrialState.SUCCEEDED))
         checks = {
             f"waited for something with {case.waits!r}": not case.waits or any(case.waits in w for w in self.waits),
             f"ended as {case.state}": trial.state is case.state,
