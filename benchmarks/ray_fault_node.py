@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import tarfile
 import threading
 import time
@@ -124,7 +123,8 @@ def hyperband() -> ExperimentSpec:
 
 
 def _kill(cluster: Cluster, ledger: Path, saved: Path, nodes: Path) -> tuple[str, Mapping[str, int]]:
-    """Kill a node after 20 trials have begun, once a running trial of it has a checkpoint elsewhere; and its disk."""
+    """Kill a node after 20 trials have begun, once a running trial of it has a checkpoint elsewhere. Its folder is
+    read by nobody afterwards."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     victims = {node.node_id: node for node in cluster.worker_nodes}
     while True:
@@ -134,7 +134,6 @@ def _kill(cluster: Cluster, ledger: Path, saved: Path, nodes: Path) -> tuple[str
             late = time.monotonic() > deadline
             if (found or late) and len(runs_of(ledger)) >= TRIALS // 3:
                 cluster.remove_node(node, allow_graceful=False)
-                shutil.rmtree(folder or nodes / "none", ignore_errors=True)
                 return id, found
         time.sleep(0.05)
 
@@ -172,6 +171,7 @@ def rows_of(found: Outcome) -> list[Row]:
     trials, by_number = found.trials, {trial.number: trial for trial in found.trials.values()}
     states = Counter(trial.state for trial in trials.values())
     ends = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    ends += "".join(f"; {trial.name}: {trial.reason}" for trial in trials.values() if trial.reason)
     lost = [trial for trial in trials.values() if trial.failures.get(FailureClass.LOST)]
     due = {
         trial.name: int(str(by_number[trial.parent].parameters["epochs"]))

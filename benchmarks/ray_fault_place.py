@@ -23,8 +23,7 @@ class FunctionPlace(Place):
     def document(self) -> dict[str, Any]:
         """The experiment. What the function must know beside its parameters is one more, with a single value."""
         document, scenario = super().document(), self.scenario
-        waits_after = scenario.trials - scenario.parallel
-        task = json.dumps([str(self.ledger), str(self.gate), scenario.lines, scenario.pause, waits_after])
+        task = json.dumps([scenario.lines, scenario.pause, scenario.trials - scenario.parallel])
         parameter = {"name": "task", "parameterType": "categorical", "feasibleSpace": {"list": [task]}}
         document["spec"]["parameters"].append(parameter)
         spec = {"entryPoint": f"{__name__}:{ledgered.__name__}"}
@@ -35,11 +34,13 @@ class FunctionPlace(Place):
 
 def ledgered(parameters: Mapping[str, Any]) -> None:
     """What the commands do, as a function."""
-    ledger, gate, lines, pause, waits_after = json.loads(parameters["task"])
+    lines, pause, waits_after = json.loads(parameters["task"])
+    home = Path(os.environ["KATIB_CHECKPOINT_DIR"]).parents[5]  # above trials/NAMESPACE/EXPERIMENT/TRIAL/ATTEMPT
+    ledger, gate = home / "ledger", home / "gate"
     with open(ledger, "a", encoding="utf-8") as file:
         file.write(f"{os.environ['KATIB_TRIAL_NAME']} {os.environ['KATIB_ATTEMPT']} {os.getpid()}\n")
-    if len(Path(ledger).read_text().splitlines()) > waits_after:
-        while not os.path.exists(gate):
+    if len(ledger.read_text().splitlines()) > waits_after:
+        while not gate.exists():
             time.sleep(0.1)
     for line in range(1, lines + 1):
         loss = float(f"{parameters['n']}.{line}")
