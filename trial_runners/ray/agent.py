@@ -64,7 +64,7 @@ class Agent:
         return list(self._traces(key))
 
     def poll(self, asked: Asked) -> dict[AttemptId, Told]:
-        """What is new; nothing of those that run and have nothing to say, which are most of many."""
+        """What is new; nothing of those that are known to run and have nothing to say, which are most of many."""
         with self._lock:
             self._asked = time.monotonic()
             answers: dict[AttemptId, Told] = {}
@@ -73,9 +73,10 @@ class Agent:
                 if room <= 0:
                     answers[id] = Told(Update(id, Phase.RUNNING, more=True))
                     continue
+                known = id in self._running
                 told = self._tell(id, cursors, copied)
                 room -= sum(len(chunk.data) for chunk in told.update.chunks) + len(told.log)
-                if told != Told(Update(id, Phase.RUNNING)):
+                if not known or told != Told(Update(id, Phase.RUNNING)):
                     answers[id] = told
             return answers
 

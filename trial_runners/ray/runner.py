@@ -74,7 +74,7 @@ class RayRunner:
             self._work = SlotPool(self._cluster, Calls(pickled, metric, document), parallel)
         self._logs = Logs(self._root)
         self._keys: set[Key] = set()
-        self._found: dict[AttemptId, str] = {}  # nodes of attempts that began, or ended, without this process's doing
+        self._found: dict[AttemptId, str] = {}  # nodes that have a trace of an attempt
         self._ended: OrderedDict[AttemptId, Ended] = OrderedDict()
         self._starts: dict[AttemptId, tuple[Attempt, int]] = {}
         self._reasons: dict[AttemptId, tuple[float, str]] = {}
@@ -139,8 +139,7 @@ class RayRunner:
     def wait(self, timeout: float) -> None:
         """Return after ``timeout`` seconds, or when an actor has something to say, or output may have come."""
         refs = self._work.refs()
-        quick = self._work.running or self._found
-        limit = max(0.0, min(timeout, INTERVAL) if quick else timeout)
+        limit = max(0.0, min(timeout, INTERVAL) if self._work.running or self._found else timeout)
         if self._news or self._closed:
             limit = 0.0
         if refs:
@@ -239,14 +238,16 @@ class RayRunner:
             return lost(id, self._gone(ended.node, ended.cause))
         node = self._work.running.get(id) or self._found.get(id, "")
         if answer is None:
-            return Update(id, Phase.RUNNING) if self._alive(node) else self._node_lost(id, node)
+            # What was only given to its actor waits: no trace may be found of it yet, so that it is given away again.
+            phase = Phase.RUNNING if id in self._found else Phase.WAITING
+            return Update(id, phase) if self._alive(node) else self._node_lost(id, node)
         return self._heard(id, answer.told, ended)
 
     def _heard(self, id: AttemptId, told: Told, ended: Ended | None) -> Update:
         """What an agent's answer means, with what is known of the actor."""
         if told.unknown:
             if ended is None and id in self._work.running:
-                return Update(id, Phase.RUNNING)  # its actor has it, and is about to begin
+                return Update(id, Phase.WAITING)  # its actor has it, and is about to begin
             if ended is None:
                 return lost(id, told.update.reason)
             attempt, starts = self._starts.pop(id, (None, 0))
@@ -256,6 +257,8 @@ class RayRunner:
                 self._work.start(attempt)
                 return Update(id, Phase.WAITING, f"it starts again: {ended.cause}")
             return lost(id, ended.cause or told.update.reason)
+        if id in self._work.running:
+            self._found[id] = self._work.running[id]
         self._logs.add(told)
         update = measured(told.update)
         if update.phase is Phase.LOST and ended is not None and ended.cause:
