@@ -105,11 +105,11 @@ def engine_run(place: Namespace, count: int, parallel: int) -> Run:
         marks = [Counter[tuple[str, str]]()]
         began = time.perf_counter()
         while (delay := controller.reconcile(key)) is not None:
-            view = controller.view(key)
-            done = len(view[1].finished) if view else 0
-            # Halfway between made and finished, or the first part would hold jobs of the second.
-            if runner.requests.get(("create", "jobs"), 0) + done >= 2 * len(marks) * count / PARTS:
-                marks.append(Counter(runner.requests))
+            sent = runner.requests
+            made, removed = sent.get(("create", "jobs"), 0), sent.get(("delete", "jobs"), 0)
+            # Halfway between made and removed, or the first part would hold jobs of the second.
+            if made + removed >= 2 * len(marks) * count / PARTS:
+                marks.append(Counter(sent))
             controller.wait(key, delay)
         seconds = time.perf_counter() - began
         running.close()  # deletes the last jobs
