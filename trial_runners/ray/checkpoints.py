@@ -4,6 +4,7 @@ nodes."""
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from katib.core.errors import PermanentError
@@ -22,28 +23,40 @@ def open_storage(place: str) -> Any:
 
 
 class Checkpoints:
-    """Does nothing where they are kept nowhere."""
+    """Does nothing where they are kept nowhere. attempt: as it is to be started."""
 
     def __init__(self, here: Here, attempt: Attempt) -> None:
+        self.attempt = attempt
         self._here = here
-        self._attempt = attempt
         self._keeper: Any = None
 
     def begin(self) -> Attempt:
-        """Bring what the attempt continues from, and keep what it leaves from now on. Returns the attempt as it is to
-        be started. Raises PermanentError, OSError."""
+        """``fetch``, and keep what the attempt leaves from now on. Once more changes nothing."""
+        if self._here.checkpoints and self._keeper is None:
+            self.fetch()
+            storage, folder = open_storage(self._here.checkpoints), self._folder
+            self._keeper = load("checkpoint keeper", f"{_MODULE}:CheckpointKeeper", {})(
+                storage, self.attempt.id, folder
+            )
+        return self.attempt
+
+    def fetch(self) -> Attempt:
+        """Bring what the attempt continues from. Returns it as it is to be started. Raises PermanentError, OSError."""
         if not self._here.checkpoints:
-            return self._attempt
-        folder = AttemptFolder.of(self._here.root, self._attempt.id).checkpoint
+            return self.attempt
         try:
-            storage = open_storage(self._here.checkpoints)
-            found = storage.fetch(self._attempt, folder)
+            found = open_storage(self._here.checkpoints).fetch(self.attempt, self._folder)
         except (PermanentError, OSError):
             raise
         except Exception as error:  # whatever a file system's client raises
             raise OSError(f"its checkpoint cannot be read: {error or type(error).__name__}") from error
-        self._keeper = load("checkpoint keeper", f"{_MODULE}:CheckpointKeeper", {})(storage, self._attempt.id, folder)
-        return replace(self._attempt, parent=None) if found is not None else self._attempt
+        if found is not None:
+            self.attempt = replace(self.attempt, parent=None)
+        return self.attempt
+
+    @property
+    def _folder(self) -> Path:
+        return AttemptFolder.of(self._here.root, self.attempt.id).checkpoint
 
     def close(self) -> str:
         """Keep its last state. Returns why that failed, empty if it did not."""

@@ -30,7 +30,9 @@ class _Command:
 
 
 class CommandActors:
-    """waiting: attempts whose actors have not come up. running: nodes of those that have."""
+    """waiting: attempts whose actors have not come up. running: nodes of those that have. workers: of a trial."""
+
+    workers = 1
 
     def __init__(self, cluster: Cluster) -> None:
         self.waiting: dict[AttemptId, Attempt | None] = {}
@@ -57,9 +59,7 @@ class CommandActors:
 
     def start(self, attempt: Attempt) -> None:
         """Ask for its actor."""
-        options = shape_of(attempt.run, attempt.primary_container).options()
-        name = names.of_command(attempt.id, self._cluster.scope)
-        actor = self._cluster.create(CommandActor, name, options, attempt, self._cluster.place)
+        actor = self._make(attempt)
         run: Any = actor.run.options(name=attempt.id.trial)
         self._commands[attempt.id] = _Command(actor, actor.hello.remote(), run.remote())
         self.waiting[attempt.id] = attempt
@@ -97,6 +97,11 @@ class CommandActors:
         for id in list(self.waiting):
             self._end(id)
         self._commands.clear()
+
+    def _make(self, attempt: Attempt) -> ray.actor.ActorHandle[Any]:
+        options = shape_of(attempt.run, attempt.primary_container).options()
+        name = names.of_command(attempt.id, self._cluster.scope)
+        return self._cluster.create(CommandActor, name, options, attempt, self._cluster.place)
 
     def _take(self, id: AttemptId, ref: ray.ObjectRef[Any]) -> Ended | None:
         command = self._commands[id]

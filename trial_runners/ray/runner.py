@@ -13,10 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import ray
 
-from katib.core.errors import RunnerError, SpecError
+from katib.core.errors import RunnerError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, Key
 from trial_runners.attempt_folder import AttemptFolder
@@ -26,11 +25,12 @@ from trial_runners.ray.agents import INTERVAL, Agents, Answer, Asked
 from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
-from trial_runners.ray.command_actors import CommandActors
 from trial_runners.ray.logs import Logs
+from trial_runners.ray.pickling import pickled
 from trial_runners.ray.place import Told
-from trial_runners.ray.resources import waiting_reason
-from trial_runners.ray.slots import Calls, Ended, SlotPool
+from trial_runners.ray.resources import shape_of, waiting_reason
+from trial_runners.ray.slots import Calls, Ended
+from trial_runners.ray.work import work_for
 from trial_runners.settings import RaySettings
 
 # Ended attempts that are remembered; those of earlier are found by their folders.
@@ -59,19 +59,19 @@ class RayRunner:
         Raises SpecError if the objective cannot be sent away, PermanentError if no package knows the place of
         checkpoints, UnavailableError if the cluster does not answer.
         """
-        pickled = _pickle(objective) if objective is not None else b""
+        calls = None
+        if objective is not None:
+            calls = Calls(pickled(objective), metric, document)
+            shape_of(document)  # what never can be had is told at once
         if settings.checkpoints:
-            open_storage(settings.checkpoints)  # a URL that nobody knows is told at once
+            open_storage(settings.checkpoints)  # so is a URL that nobody knows
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
         self._cluster = Cluster(self._root, settings)
         self._agents = Agents(self._cluster)
         self._agents.greet()
-        self._work: SlotPool | CommandActors
-        if objective is None:
-            self._work = CommandActors(self._cluster)
-        else:
-            self._work = SlotPool(self._cluster, Calls(pickled, metric, document), parallel)
+        self._commands = calls is None
+        self._work = work_for(self._cluster, calls, parallel)
         self._logs = Logs(self._root)
         self._keys: set[Key] = set()
         self._found: dict[AttemptId, str] = {}  # nodes that have a trace of an attempt
@@ -98,7 +98,7 @@ class RayRunner:
             raise RunnerError("the runner is closed")
         id = attempt.id
         folder = AttemptFolder.of(self._root, id)
-        if isinstance(self._work, CommandActors):
+        if self._commands:
             order_for(attempt, folder, self._root)  # the user learns at once of what never can be run
         self._discover(id.key)
         if not self._known(id):
@@ -285,18 +285,7 @@ class RayRunner:
         if now - looked >= _REASON_SECONDS:
             shape = self._work.shape(id)
             nodes, free = self._cluster.resources()
-            reason = self._work.obstacle or (waiting_reason(shape, nodes, free) if shape is not None else "")
+            asked = waiting_reason(shape, nodes, free, self._work.workers) if shape is not None else ""
+            reason = self._work.obstacle or asked
             self._reasons[id] = now, reason
         return reason
-
-
-def _pickle(objective: Objective) -> bytes:
-    if not callable(objective):
-        raise SpecError(f"objective: got {objective!r}, expected a function of the parameters")
-    try:
-        return bytes(cloudpickle.dumps(objective))
-    except Exception as error:  # whatever a foreign __reduce__ raises
-        raise SpecError(
-            f"objective {getattr(objective, '__qualname__', objective)!r} cannot be sent to the nodes "
-            f"({type(error).__name__}: {error}); create what it holds inside the function"
-        ) from error

@@ -70,7 +70,7 @@ class Slot:
             self._free_since = time.monotonic()
 
     def _run(self, attempt: Attempt, folder: AttemptFolder, journal: OpenJournal) -> Told | None:
-        checkpoints = Checkpoints(self._here, attempt)
+        checkpoints = self._checkpoints(attempt)
         ending = self._call(checkpoints, folder, journal)
         if os.getpid() != self._pid:
             os._exit(0)  # a child that the objective forked and let return
@@ -104,6 +104,9 @@ class Slot:
         except (OSError, PermanentError) as error:  # its folder cannot be made
             return failed(error, FailureClass.INFRASTRUCTURE)
 
+    def _checkpoints(self, attempt: Attempt) -> Checkpoints:
+        return Checkpoints(self._here, attempt)
+
     def _restore(self) -> None:
         """Send output where Ray wants it again."""
         for stream in (sys.stdout, sys.stderr):
@@ -133,4 +136,5 @@ def _judge(ending: Ending, *, stopping: bool) -> End:
         return End(Phase.STOPPED)
     if ending.failure is None:
         return End(Phase.SUCCEEDED)
-    return End(Phase.FAILED, ending.reason, ending.failure, ending.message)
+    phase = Phase.LOST if ending.failure is FailureClass.LOST else Phase.FAILED
+    return End(phase, ending.reason, ending.failure, ending.message)

@@ -62,7 +62,10 @@ class Calls(NamedTuple):
 
 
 class SlotPool:
-    """Waiting attempts and slots. waiting: attempts without a slot. running: nodes of those with one."""
+    """Waiting attempts and slots. waiting: attempts without a slot. running: nodes of those with one. workers: of a
+    trial."""
+
+    workers = 1
 
     def __init__(self, cluster: Cluster, calls: Calls, size: int) -> None:
         """size: most slots at a time."""
