@@ -35,7 +35,7 @@ _NEEDS = {
     "collectors/tensorflow-event": ("tensorboardX",),
     "digits/experiment": ("skopt",),
 }
-_NEEDS_NO_DATA = ("function", "smallest", "tune")
+_NEEDS_NO_DATA = ("function", "ray/function", "smallest", "tune")
 
 
 @dataclass(frozen=True, slots=True)

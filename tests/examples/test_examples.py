@@ -15,7 +15,7 @@ import pytest
 from algorithms import ALGORITHMS, STOPPERS
 from algorithms.hyperband import RUNG
 from algorithms.population_based_training import GENERATION, MEMBER
-from benchmarks.examples import Example, Ran, examples, main, run
+from benchmarks.examples import Example, Ran, examples, main, read_experiment, run, run_command
 from katib.core.collector import CollectorSpec
 from katib.core.experiment import ExperimentSpec, Verdict
 from katib.core.objective import Measurement, Objective
@@ -77,6 +77,18 @@ def test_examples_run(example: Example, tmp_path: Path) -> None:
     for prefix, check in CHECKS.items():
         if example.name.startswith(prefix):
             check(ran)
+
+
+@pytest.mark.requires("ray")
+@pytest.mark.slow
+def test_the_function_runs_on_ray_as_it_does_here(tmp_path: Path) -> None:
+    command = ALL["ray/function"].command
+    here, there = (
+        read_experiment(run_command([*command, *options, "--parallel", "1"], home), home)
+        for options, home in (((), tmp_path / "here"), (("--runner", "ray"), tmp_path / "there"))
+    )
+    assert there.status == 0, there.output
+    assert [trial.parameters for trial in here.trials] == [trial.parameters for trial in there.trials]
 
 
 def check_grid(ran: Ran) -> None:

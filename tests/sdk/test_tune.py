@@ -465,3 +465,17 @@ def test_what_it_cannot_learn_from(warm_start, said):
     with pytest.raises(SpecError) as caught:
         katib.tune(bowl, SPACE, max_trials=2, metric="f1", runner="inline", warm_start=given)
     assert said in str(caught.value)
+
+
+@pytest.mark.requires("ray")
+@pytest.mark.slow
+def test_a_ray_cluster_tries_what_this_machine_tries():
+    from tests.trial_runners.ray_cluster import running_ray
+
+    def tried(**where):
+        result = katib.tune(bowl, SPACE, max_trials=6, algorithm="tpe", seed=3, **where)
+        return [(trial.parameters, trial.observation) for trial in result.trials]
+
+    with running_ray(cpus=2) as address:
+        ours = tried(runner="ray", ray=katib.RaySettings(address=address), resources={"cpu": 0.5})
+    assert ours == tried(runner="process")

@@ -57,7 +57,7 @@ def gone(folder: Path) -> bool:
 
 
 def until_all_run(runner, folder: Path, workers: int = 2) -> None:
-    until(lambda: update_of(runner, attempt_id()).phase is Phase.RUNNING and all_there(folder, workers), 30)
+    until(lambda: update_of(runner, attempt_id()).phase is Phase.RUNNING and all_there(folder, workers), 120)
 
 
 def all_there(folder: Path, workers: int) -> bool:
@@ -69,13 +69,13 @@ def test_workers_meet_and_the_first_is_measured(tmp_path: Path, team: Team) -> N
     for trial in ("trial-a", "trial-b"):
         runner.start(deed("meet", trial))
     for trial in ("trial-a", "trial-b"):
-        seen = follow(runner, attempt_id(trial), timeout=60)
+        seen = follow(runner, attempt_id(trial), timeout=120)
         assert (seen.last.phase, seen.last.reason) == (Phase.SUCCEEDED, "")
         assert [m.value for m in seen.measurements] == [100.0, 1.0]
         folder = AttemptFolder.of(tmp_path / "runs", attempt_id(trial))
         assert folder.log.read_text() == "worker 0 of 2 0\n"
         assert (folder.path / "worker-1.log").read_text() == "worker 1 of 2 1\n"
-    until(lambda: not groups_left())
+    until(lambda: not groups_left(), 60)
 
 
 @pytest.mark.parametrize("who", [0, 1])
@@ -91,17 +91,17 @@ def test_a_worker_that_fails_ends_the_trial(
 ) -> None:
     runner = team()
     runner.start(deed(do, who=who, folder=str(tmp_path), deaf=True))
-    last = follow(runner, attempt_id(), timeout=60).last
+    last = follow(runner, attempt_id(), timeout=120).last
     assert (last.phase, last.failure) == (phase, failure)
     assert last.reason.endswith(reason)
     assert last.reason.startswith("worker 1: ") == bool(who)
-    until(lambda: gone(tmp_path) and not groups_left())
+    until(lambda: gone(tmp_path) and not groups_left(), 60)
 
 
 def test_one_that_fails_after_the_first_has_returned_counts(tmp_path: Path, team: Team) -> None:
     runner = team()
     runner.start(deed("late"))
-    last = follow(runner, attempt_id(), timeout=60).last
+    last = follow(runner, attempt_id(), timeout=120).last
     assert (last.phase, last.reason) == (Phase.FAILED, "worker 1: ValueError: went wrong")
 
 
@@ -111,19 +111,19 @@ def test_a_stop_reaches_all(tmp_path: Path, team: Team, deaf: bool) -> None:
     runner.start(deed("sleep", folder=str(tmp_path), deaf=deaf))
     until_all_run(runner, tmp_path)
     runner.stop(attempt_id(), grace=1.0 if deaf else 30.0)
-    assert follow(runner, attempt_id(), timeout=15).last.phase is Phase.STOPPED
-    until(lambda: gone(tmp_path) and not groups_left())
+    assert follow(runner, attempt_id(), timeout=120).last.phase is Phase.STOPPED
+    until(lambda: gone(tmp_path) and not groups_left(), 60)
 
 
 def test_without_room_for_all_none_begins(tmp_path: Path, team: Team) -> None:
     runner = team(workers=3)
     runner.start(deed("meet"))
-    until(lambda: update_of(runner, attempt_id()).reason == "3 CPUs asked, 2 exist", 30)
+    until(lambda: update_of(runner, attempt_id()).reason == "3 CPUs asked, 2 exist", 60)
     assert update_of(runner, attempt_id()).phase is Phase.WAITING
-    until(lambda: groups_left() == ["PENDING"])
+    until(lambda: groups_left() == ["PENDING"], 60)
     runner.stop(attempt_id())
     assert update_of(runner, attempt_id()).phase is Phase.STOPPED
-    until(lambda: not groups_left())
+    until(lambda: not groups_left(), 60)
 
 
 def test_the_next_runner_finds_it(tmp_path: Path, team: Team) -> None:
@@ -137,5 +137,5 @@ def test_the_next_runner_finds_it(tmp_path: Path, team: Team) -> None:
     assert update_of(runner, attempt_id()).phase is Phase.RUNNING
     assert sorted(file.read_text() for file in tmp_path.glob("pid-*")) == before
     runner.stop(attempt_id(), grace=30)
-    assert follow(runner, attempt_id(), timeout=15).last.phase is Phase.STOPPED
-    until(lambda: not groups_left())
+    assert follow(runner, attempt_id(), timeout=120).last.phase is Phase.STOPPED
+    until(lambda: not groups_left(), 60)
