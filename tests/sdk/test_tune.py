@@ -474,7 +474,7 @@ def test_a_ray_cluster_tries_what_this_machine_tries():
 
     def tried(**where):
         result = katib.tune(bowl, SPACE, max_trials=6, algorithm="tpe", seed=3, **where)
-        return [(trial.parameters, trial.observation) for trial in result.trials]
+        return [(trial.parameters, trial.observation["objective"].latest) for trial in result.trials]
 
     with running_ray(cpus=2) as address:
         ours = tried(runner="ray", ray=katib.RaySettings(address=address), resources={"cpu": 0.5})
