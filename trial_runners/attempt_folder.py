@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from katib.core.errors import RunnerError
 from katib.core.ports import Phase
-from katib.core.trial import Attempt, AttemptId, FailureClass
+from katib.core.trial import AttemptId, FailureClass
 
 _JOURNAL = "attempt.jsonl"
 _ENDING = "ending.json"
@@ -251,25 +251,6 @@ def attempt_names(id: AttemptId) -> tuple[str, ...]:
         if not _NAME.fullmatch(name) or ".." in name:
             raise RunnerError(f"{name!r} cannot name a folder: expected letters, digits, '-', '_' and '.'")
     return names
-
-
-class Inheritance(NamedTuple):
-    """What an attempt begins from. checkpoint: folder to copy. note: for its log, if what it continues is gone."""
-
-    checkpoint: Path | None
-    note: str = ""
-
-
-def inheritance(root: Path, attempt: Attempt) -> Inheritance:
-    """The checkpoint of the trial's last attempt that left one, else that of its parent. Raises RunnerError for a name
-    that cannot name a folder."""
-    earlier = [AttemptId(attempt.id.key, attempt.id.trial, n) for n in range(attempt.id.attempt - 1, 0, -1)]
-    for id in [*earlier, *([attempt.parent] if attempt.parent else [])]:
-        checkpoint = AttemptFolder.of(root, id).checkpoint
-        if checkpoint.is_dir() and any(checkpoint.iterdir()):
-            return Inheritance(checkpoint)
-    note = f"katib: trial {attempt.parent.trial} has left no checkpoint to continue from" if attempt.parent else ""
-    return Inheritance(None, note)
 
 
 def append(journal: int, line: Mapping[str, Any]) -> None:

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from katib.core.trial import Attempt, AttemptId
-from trial_runners.attempt_folder import AttemptFolder, inheritance
+from trial_runners.attempt_folder import AttemptFolder
+from trial_runners.inheritance import inheritance
 from trial_runners.objective_call import CHECKPOINT_DIR, Surroundings
 
 

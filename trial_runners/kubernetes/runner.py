@@ -48,8 +48,7 @@ _POD_DELAY, _EVENTS_PAUSE = 1.5, 15.0
 # Seconds until a request to end an attempt is carried out.
 _SECOND_THOUGHT = 0.02
 
-# Seconds that ``close`` spends on deletions that are due.
-_FAREWELL = 10.0
+_FAREWELL = 10.0  # seconds that ``close`` spends on deletions that are due
 _THREADS = 4
 
 

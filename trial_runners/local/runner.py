@@ -18,7 +18,8 @@ from signal import SIGKILL
 from katib.core.errors import RunnerError, UnavailableError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
-from trial_runners.attempt_folder import AttemptFolder, Ending, append, inheritance
+from trial_runners.attempt_folder import AttemptFolder, Ending, append
+from trial_runners.inheritance import inheritance
 from trial_runners.local.command import order_for
 from trial_runners.local.gpus import GpuPool
 from trial_runners.local.outcome import Outcome, judge, signal_of
