@@ -39,7 +39,7 @@ test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it insta
 
 test-kubernetes: $(VENV)/.ready-dev  ## on the cluster of $KUBECONFIG, else on a test bed that it builds (once) and starts as root
 	PYTHON="$(PYTHON)" .ci/install-kubernetes
-	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-k8s}" $(BIN)/python -m pytest -n 2 -m kubernetes
+	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-k8s}" $(BIN)/python -m pytest -n 2 -m "kubernetes and not slow"
 
 check: $(VENV)/.ready-dev  ## linters, types, floors
 	$(BIN)/ruff check .
