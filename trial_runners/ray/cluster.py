@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import sys
@@ -81,8 +82,7 @@ class Cluster:
         """A detached actor of the class ``kind``; the one of that name if there is one. options: as Ray has them."""
         named = {"name": name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
         env = {"runtime_env": self._runtime_env} if self._runtime_env else {}
-        made: Any = ray.remote(kind)
-        actor: ray.actor.ActorHandle[Any] = made.options(**named, **env, **options).remote(*arguments)
+        actor: ray.actor.ActorHandle[Any] = _actor_class(kind).options(**named, **env, **options).remote(*arguments)
         return actor
 
     def named(self) -> list[str]:
@@ -106,6 +106,12 @@ def _answering() -> Iterator[None]:
         yield
     except Exception as error:  # whatever Ray's many layers raise
         raise UnavailableError(f"the Ray cluster does not answer: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def _actor_class(kind: type) -> Any:
+    """Made once: Ray ships each that is made anew, and takes it apart for that, which costs more than an actor."""
+    return ray.remote(kind)
 
 
 def find(name: str) -> ray.actor.ActorHandle[Any] | None:

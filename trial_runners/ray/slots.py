@@ -6,6 +6,7 @@ a slot that has come up, so a controller that dies leaves nothing half done: wha
 
 from __future__ import annotations
 
+import pickle
 import secrets
 import time
 from collections import Counter
@@ -137,7 +138,7 @@ class SlotPool:
     def _take(self, slot: _Slot, ref: ray.ObjectRef[Any]) -> Ended | None:
         id, node, slot.id, slot.ref = slot.id, slot.node, None, None
         try:
-            value: Hello | Told | None = ray.get(ref)
+            answer: Hello | bytes | None = ray.get(ref)
         except RayError as error:
             self._slots.remove(slot)
             if id is None and slot.shape is None:
@@ -148,15 +149,15 @@ class SlotPool:
                 return None
             self.running.pop(id, None)
             return Ended(id, node, None, cause_of(error))
-        if isinstance(value, Hello):
-            slot.node = value.node
+        if isinstance(answer, Hello):
+            slot.node = answer.node
             self._failures.clear()
         if id is None:
             return None
         self.running.pop(id, None)
         if len(self._slots) > self._size or isolated(self._calls.document):
             self._end(slot)
-        return Ended(id, node, value if isinstance(value, Told) else None)
+        return Ended(id, node, pickle.loads(answer) if isinstance(answer, bytes) else None)  # noqa: S301 - of our actor
 
     def _dispatch(self) -> None:
         coming = Counter(slot.shape for slot in self._slots if slot.ref is not None and slot.id is None)
@@ -172,7 +173,7 @@ class SlotPool:
 
     def _run(self, slot: _Slot, attempt: Attempt) -> None:
         slot.id = attempt.id
-        slot.ref = slot.actor.run.options(name=attempt.id.trial).remote(replace(attempt, run={}))
+        slot.ref = slot.actor.call.options(name=attempt.id.trial).remote(pickle.dumps(replace(attempt, run={})))
         self.running[attempt.id] = slot.node
 
     def _make(self, shape: Shape) -> bool:
