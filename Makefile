@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.ready
 QUICK_TESTS := $(BIN)/python -m pytest -m "not slow and not servers and not kubernetes"
 
+KUBERNETES_TESTS := $(BIN)/python -m pytest -m "kubernetes and not slow"
+
 .PHONY: demo test test-all test-servers test-kubernetes check proto bench clean
 
 $(STAMP): pyproject.toml constraints.txt
@@ -39,7 +41,9 @@ test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it insta
 
 test-kubernetes: $(VENV)/.ready-dev  ## on the cluster of $KUBECONFIG, else on a test bed that it builds (once) and starts as root
 	PYTHON="$(PYTHON)" .ci/install-kubernetes
-	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-k8s}" $(BIN)/python -m pytest -n 2 -m "kubernetes and not slow"
+	export KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-k8s}"; \
+	$(KUBERNETES_TESTS) -n 2 || { [ $$? -eq 1 ] && [ -n "$(SECOND_LOOK)" ] && echo "=== once more, alone" && \
+		$(KUBERNETES_TESTS) --last-failed --last-failed-no-failures none; }
 
 check: $(VENV)/.ready-dev  ## linters, types, floors
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import time
 from pathlib import Path
@@ -36,10 +37,10 @@ def test_it_listens_on_loopback_and_its_own_link_alone(kubernetes_cluster: Path)
     if not pids:
         pytest.skip("KUBECONFIG names another cluster")
     for process in (child for pid in pids for child in (psutil.Process(pid), *psutil.Process(pid).children(True))):
-        for connection in process.net_connections():
-            address = ipaddress.ip_address(connection.laddr.ip)
-            if connection.status == psutil.CONN_LISTEN and _in_our_network(process):
-                assert address.is_loopback or str(address).endswith(".128.1"), (process, connection)
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # one of a container that has just ended
+            listening = [c for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+            for address in (ipaddress.ip_address(c.laddr.ip) for c in listening if _in_our_network(process)):
+                assert address.is_loopback or str(address).endswith(".128.1"), (process, listening)
 
 
 def _in_our_network(process: psutil.Process) -> bool:
