@@ -15,13 +15,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from katib.core.errors import RunnerError, SpecError
 from katib.core.ports import Phase, Update
 from katib.core.trial import Attempt, AttemptId, Cursor, FailureClass
 from trial_runners.objective_call import Ending, Objective, Surroundings
 from trial_runners.outcomes import Outcomes
+from trial_runners.pickling import pickled
 from trial_runners.surroundings import remove, surroundings_of
 from trial_runners.worker_process import WorkerProcess
 
@@ -47,7 +46,7 @@ class ProcessRunner:
         """
         if workers < 1:
             raise SpecError(f"workers: got {workers}, expected at least 1")
-        self._pickled = _pickle(objective)
+        self._pickled = pickled(objective, "worker processes")
         self._metric = metric
         self._size = workers
         self._root = root.absolute() if root else None
@@ -199,18 +198,6 @@ class ProcessRunner:
         self._workers.append(worker)
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         return worker
-
-
-def _pickle(objective: Objective) -> bytes:
-    if not callable(objective):
-        raise SpecError(f"objective: got {objective!r}, expected a function of the parameters")
-    try:
-        return bytes(cloudpickle.dumps(objective))
-    except Exception as error:  # whatever a foreign __reduce__ raises
-        raise SpecError(
-            f"objective {getattr(objective, '__qualname__', objective)!r} cannot be sent to worker processes "
-            f"({type(error).__name__}: {error}); create what it holds inside the function, or run it inline"
-        ) from error
 
 
 def _death(status: int, *, ready: bool) -> tuple[Phase, str, FailureClass]:

@@ -21,12 +21,12 @@ from katib.core.trial import Attempt, AttemptId, Cursor, Key
 from trial_runners.attempt_folder import AttemptFolder
 from trial_runners.local.command import order_for
 from trial_runners.objective_call import Objective
+from trial_runners.pickling import pickled
 from trial_runners.ray.agents import INTERVAL, Agents, Answer, Asked
 from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
 from trial_runners.ray.logs import Logs
-from trial_runners.ray.pickling import pickled
 from trial_runners.ray.place import Told
 from trial_runners.ray.resources import shape_of, waiting_reason
 from trial_runners.ray.slots import Calls, Ended
@@ -61,7 +61,7 @@ class RayRunner:
         """
         calls = None
         if objective is not None:
-            calls = Calls(pickled(objective), metric, document)
+            calls = Calls(pickled(objective, "the nodes"), metric, document)
             shape_of(document)  # what never can be had is told at once
         if settings.checkpoints:
             open_storage(settings.checkpoints)  # so is a URL that nobody knows
