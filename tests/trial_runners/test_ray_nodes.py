@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from katib.core.ports import Phase
-from katib.core.trial import FailureClass
+from katib.core.ports import Phase, Update
+from katib.core.trial import AttemptId, FailureClass
 from tests.contracts.runner_contract import attempt_id, follow, until
 from tests.trial_runners.local_attempts import nothing_left, shell
 from tests.trial_runners.objectives import attempt, perform
@@ -45,26 +45,38 @@ def test_each_node_is_asked_once_an_interval_and_its_death_loses_its_trials(clus
     for id in ids:
         runner.start(attempt(id, "sleep", seconds=120))
     until(lambda: [update.phase for update in runner.poll({id: {} for id in ids})] == [Phase.RUNNING] * 2, 60)
-    until(lambda: all(update.measurements for update in runner.poll({id: {} for id in ids})), 60)
+    reported: set[AttemptId] = set()  # the nodes need not answer in the same poll
+
+    def all_report() -> bool:
+        reported.update(update.id for update in runner.poll({id: {} for id in ids}) if update.measurements)
+        return len(reported) == len(ids)
+
+    until(all_report, 60)
     cursors = {id: {} for id in ids}
     before, began, polls, seen = dict(runner.calls), time.monotonic(), 0, 0
-    while time.monotonic() < began + 3.0:
+    while polls <= 50 or seen <= 20:
+        assert time.monotonic() < began + 60
         runner.wait(0.01)
         for update in runner.poll(cursors):
             cursors[update.id] = {**cursors[update.id], **update.ends}
             seen += len(update.measurements)
         polls += 1
+    most = (time.monotonic() - began) / INTERVAL + 2
     calls = {node: count - before.get(node, 0) for node, count in runner.calls.items()}
     assert len(calls) == 2
-    assert polls > 50
-    assert all(1 <= count <= 4.0 / INTERVAL for count in calls.values()), calls
-    assert seen > 20
+    assert all(1 <= count <= most for count in calls.values()), (calls, most)
 
     cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    until(lambda: Phase.LOST in [update.phase for update in runner.poll(cursors)], 60)
-    lost, other = sorted(runner.poll(cursors), key=lambda update: update.phase is not Phase.LOST)
+    found: list[Update] = []
+
+    def one_is_lost() -> bool:
+        found[:] = runner.poll(cursors)
+        return Phase.LOST in [update.phase for update in found]
+
+    until(one_is_lost, 60)
+    lost, other = sorted(found, key=lambda update: update.phase is not Phase.LOST)
     assert (lost.failure, other.phase) == (FailureClass.LOST, Phase.RUNNING)
-    assert "node" in lost.reason
+    assert "node" in lost.reason or "died" in lost.reason
     runner.stop(other.id)
     assert follow(runner, other.id).last.phase is Phase.STOPPED
     runner.start(attempt(attempt_id("c"), "constant"))
