@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.no_op import no_op
 from benchmarks.optuna_engine import optuna_rate
 from benchmarks.table import Row, show, write
 from katib.compose import Workshop
@@ -34,11 +35,6 @@ NO_OP_JOB = {
     "kind": "Job",
     "spec": {"template": {"spec": {"containers": [{"name": "main", "image": "none", "command": ["/bin/true"]}]}}},
 }
-
-
-def no_op(parameters: Mapping[str, Any]) -> float:
-    """The objective that costs nothing."""
-    return float(parameters["x"])
 
 
 @dataclass(frozen=True, slots=True)

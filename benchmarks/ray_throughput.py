@@ -18,7 +18,8 @@ from typing import Any
 
 import ray
 
-from benchmarks.engine import make_spec, no_op
+from benchmarks.engine import make_spec
+from benchmarks.no_op import no_op
 from benchmarks.ray_tune import tune_rate
 from benchmarks.table import Row, show, write
 from katib.compose import Workshop
@@ -41,18 +42,17 @@ class _Bare:
         return no_op(parameters)
 
 
-def our_rate(trials: int, *, isolate: bool) -> tuple[float, float]:
+def our_rate(trials: int, folder: str, *, isolate: bool) -> tuple[float, float]:
     """Trials a second of one fresh experiment: from the first trial's start on, and from the first trial's end on (so
-    that the start of the actors that are used again is left out)."""
-    with tempfile.TemporaryDirectory() as folder:
-        template = TrialTemplate(function_document({}, 1, isolate)) if isolate else TrialTemplate()
-        spec = replace(make_spec(trials, PARALLEL), template=template)
-        workshop = Workshop(Options(Path(folder), runner="ray", objective=no_op))
-        key = lifecycle.create(workshop.store, spec, {}).key
-        try:
-            return _rates(workshop.controller(), key, trials)
-        finally:
-            workshop.close()
+    that the start of the actors that are used again is left out). What it stores stays in ``folder``."""
+    template = TrialTemplate(function_document({}, 1, isolate)) if isolate else TrialTemplate()
+    spec = replace(make_spec(trials, PARALLEL), template=template)
+    workshop = Workshop(Options(Path(tempfile.mkdtemp(dir=folder)), runner="ray", objective=no_op))
+    key = lifecycle.create(workshop.store, spec, {}).key
+    try:
+        return _rates(workshop.controller(), key, trials)
+    finally:
+        workshop.close()
 
 
 def _rates(controller: Controller, key: Key, trials: int) -> tuple[float, float]:
@@ -107,15 +107,16 @@ def bare_call_rate(trials: int) -> float:
     return rate
 
 
-def measure(trials: int, fresh: int, repeats: int) -> list[Row]:
-    """Every case once a repeat, in turn."""
+def measure(trials: int, fresh: int, repeats: int, folder: str) -> list[Row]:
+    """Every case once a repeat, in turn. ``folder`` takes what ours store: it is removed after the last of them, since
+    ext4 is several times slower at making files where many were removed within the last minute."""
     cases: dict[str, Callable[[], float]] = {
         "bare calls on live actors": lambda: bare_call_rate(trials),
-        "ours, actors used again": lambda: our_rate(trials, isolate=False)[1],
-        "ours, actors used again, their start included": lambda: our_rate(trials, isolate=False)[0],
+        "ours, actors used again": lambda: our_rate(trials, folder, isolate=False)[1],
+        "ours, actors used again, their start included": lambda: our_rate(trials, folder, isolate=False)[0],
         "Ray Tune, reuse_actors=True": lambda: tune_rate(trials, PARALLEL, reuse_actors=True),
         "bare actors made, called, ended": lambda: bare_fresh_rate(fresh),
-        "ours, isolated": lambda: our_rate(fresh, isolate=True)[0],
+        "ours, isolated": lambda: our_rate(fresh, folder, isolate=True)[0],
         "Ray Tune, reuse_actors=False": lambda: tune_rate(fresh, PARALLEL, reuse_actors=False),
     }
     samples: dict[str, list[float]] = {name: [] for name in cases}
@@ -147,7 +148,8 @@ def main() -> None:
     options = parser.parse_args()
     ray.init(num_cpus=PARALLEL, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        rows = measure(options.trials, options.fresh, options.repeats)
+        with tempfile.TemporaryDirectory() as folder:
+            rows = measure(options.trials, options.fresh, options.repeats, folder)
     finally:
         ray.shutdown()
     show(rows)

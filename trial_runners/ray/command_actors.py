@@ -85,10 +85,11 @@ class CommandActors:
         """Nothing: an actor that cannot come up ends its attempt."""
         return ""
 
-    def advance(self) -> list[Ended]:
-        """Take in what has come."""
+    def advance(self, ready: list[ray.ObjectRef[Any]] | None = None) -> list[Ended]:
+        """Take in what has come, all of it or what is ``ready``."""
         pending = {command.hello or command.run: id for id, command in self._commands.items()}
-        ready = ray.wait(list(pending), num_returns=len(pending), timeout=0)[0] if pending else []
+        if ready is None:
+            ready = ray.wait(list(pending), num_returns=len(pending), timeout=0)[0] if pending else []
         return [end for ref in ready if (end := self._take(pending[ref], ref)) is not None]
 
     def close(self) -> None:

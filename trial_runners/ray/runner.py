@@ -143,8 +143,9 @@ class RayRunner:
         if self._news or self._closed:
             limit = 0.0
         if refs:
-            ray.wait(refs, num_returns=1, timeout=limit, fetch_local=False)
-            self._advance()
+            ready, _ = ray.wait(refs, num_returns=1, timeout=limit, fetch_local=False)
+            if ready:
+                self._advance(ready)  # the rest has time until the next poll
         else:
             time.sleep(limit)
         self._news = False
@@ -192,8 +193,9 @@ class RayRunner:
             self._work.join(key, self._cluster.named(), running)
         self._keys.add(key)
 
-    def _advance(self) -> None:
-        for end in self._work.advance():
+    def _advance(self, ready: list[ray.ObjectRef[Any]] | None = None) -> None:
+        """Take in what has come; ``ready``: answers that are known to have, else all are looked at."""
+        for end in self._work.advance(ready):
             self._news = True
             attempt, starts = self._starts.pop(end.id, (None, 0))
             if end.told is None and not end.node and end.cause:

@@ -110,10 +110,11 @@ class SlotPool:
         """What is under way."""
         return [slot.ref for slot in self._slots if slot.ref is not None]
 
-    def advance(self) -> list[Ended]:
-        """Take in what has come; give slots that are free to attempts that wait."""
+    def advance(self, ready: list[ray.ObjectRef[Any]] | None = None) -> list[Ended]:
+        """Take in what has come, all of it or what is ``ready``; give slots that are free to attempts that wait."""
         pending = {slot.ref: slot for slot in self._slots if slot.ref is not None}
-        ready = ray.wait(list(pending), num_returns=len(pending), timeout=0)[0] if pending else []
+        if ready is None:
+            ready = ray.wait(list(pending), num_returns=len(pending), timeout=0)[0] if pending else []
         ended = [end for ref in ready if (end := self._take(pending[ref], ref)) is not None]
         if self.waiting:
             self._dispatch()
