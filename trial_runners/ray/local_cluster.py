@@ -20,6 +20,9 @@ from types import FrameType
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_raylet_start_wait_time_s", "100")  # a busy machine takes its time
+# Where many actors come up on few cores, each takes long to register; Ray would give it up after 60 s and start another
+# one beside it, which makes all of them slower still.
+os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
 
 import psutil
 import ray
