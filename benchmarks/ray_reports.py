@@ -82,14 +82,8 @@ def measure(home: Path, setup: Setup) -> list[Row]:
     spec = replace(make_spec(SIMULATED, SIMULATED), template=TrialTemplate(DOCUMENT))
     ledger = home / "ledger"
     ledger.mkdir()
-    runner = RayRunner(
-        home / "trials",
-        settings=RaySettings(),
-        objective=sleeper(ledger),
-        metric=METRIC,
-        parallel=REAL + SIMULATED,
-        document=DOCUMENT,
-    )
+    join(home, ledger).close()  # the earlier controller: a folder that nobody has used holds no traces
+    runner = join(home, ledger)
     planted = plant(home, spec)
     process = reporters(home / "trials", planted, ray.get_runtime_context().get_node_id(), setup.every)
     workshop = Workshop(Options(home, runner=runner))
@@ -117,6 +111,18 @@ def measure(home: Path, setup: Setup) -> list[Row]:
         Row("calls of the node", followed.calls, "1/s", f"<= {rate:g}", followed.calls <= rate * 1.01),
         *rows,
     ]
+
+
+def join(home: Path, ledger: Path) -> RayRunner:
+    """A controller's runner."""
+    return RayRunner(
+        home / "trials",
+        settings=RaySettings(),
+        objective=sleeper(ledger),
+        metric=METRIC,
+        parallel=REAL + SIMULATED,
+        document=DOCUMENT,
+    )
 
 
 def plant(home: Path, spec: ExperimentSpec) -> list[AttemptId]:

@@ -7,8 +7,8 @@ Each rival is one file in ``benchmarks/search/adapters`` that imports the standa
 - ``{"setup": {...}}`` -> ``{"versions": {"package": "1.2"}}``. The setup has ``seed``, ``budget``, ``workers``,
   ``parameters`` (see ``Description``), ``objectives`` (how many losses, all minimised) and ``constraints`` (how many).
 - ``{"ask": N}`` -> ``{"points": [{"name": value, ...}, ...], "exhausted": false, "seconds": 0.12}``
-- ``{"tell": [[point, losses, violations], ...]}`` -> ``{"seconds": 0.01}``; losses empty: the trial failed. ``point`` is
-  as it was answered; its key ``"#"`` holds an id that the adapter chose, by which it finds its own record of it.
+- ``{"tell": [[point, losses, violations], ...]}`` -> ``{"seconds": 0.01}``; losses empty: the trial failed. ``point``
+  is as it was answered; its key ``"#"`` holds an id that the adapter chose, by which it finds its own record of it.
 - ``{"error": "..."}`` answers what went wrong, in place of any of these.
 """
 

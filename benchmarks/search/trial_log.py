@@ -18,8 +18,8 @@ class TrialLog(NamedTuple):
 
     losses: true ones of each objective, smaller is better; empty if it failed. violations: true ones of each outcome
     constraint, positive where it is violated. duplicate: its parameters were proposed before. ask: seconds of
-    wall-clock time that the algorithm took for it, what it does at tells included. known: finished trials when it was proposed.
-    started, finished: simulated seconds.
+    wall-clock time that the algorithm took for it, what it does at tells included. known: finished trials when it was
+    proposed. started, finished: simulated seconds.
     """
 
     parameters: Mapping[str, Value]
