@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -62,7 +63,8 @@ _ADAPTER = TypeAdapter(RunLog)
 
 def dumps(log: RunLog) -> bytes:
     """As JSON; numbers read back as they were, infinities and NaN as constants."""
-    return _ADAPTER.dump_json(log)
+    trials = [trial._asdict() for trial in log.trials]
+    return json.dumps({**log._asdict(), "trials": trials}).encode()
 
 
 def loads(data: bytes) -> RunLog:

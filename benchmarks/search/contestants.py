@@ -1,0 +1,61 @@
+"""Contestants by name: an algorithm of ours with any settings, or a rival.
+
+A name is ``algorithm``, or ``algorithm:setting=value:setting=value`` of one of ours, which is also the name of a
+folder; what stands in ``ALIASES`` is short for others. Anything else is looked for among the rivals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from algorithms import ALGORITHMS
+from benchmarks.search.ours import check_ours, create_ours
+from benchmarks.search.player import Contestant
+from katib.core.errors import Problem, SpecError, UnknownNameError
+from katib.core.experiment import Component
+
+# Short for one or several. "ours": those that need no settings and no reports on the way.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "ours": ("random", "sobol", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization"),
+    "bo": ("bayesianoptimization",),
+}
+_VALUE = re.compile(r"[A-Za-z0-9_.+-]+")
+
+
+def expand(names: Sequence[str]) -> list[str]:
+    """The names in order, each once; those that are short for others replaced, settings sorted."""
+    spelt = (each for name in names for each in ALIASES.get(name, (name,)))
+    return list(dict.fromkeys(_canonical(name) for name in spelt))
+
+
+def contestant(name: str) -> Contestant:
+    """The contestant of that name. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings."""
+    component = _component(name)
+    if component.name in ALGORITHMS or ":" in component.name:
+        check_ours(component)
+        return Contestant(_canonical(name), partial(create_ours, component))
+    if component.settings:
+        raise SpecError([Problem(name, f"settings are for our own algorithms: {', '.join(sorted(ALGORITHMS))}")])
+    raise UnknownNameError("algorithm", name, [*ALGORITHMS, *ALIASES])
+
+
+def _canonical(name: str) -> str:
+    component = _component(name)
+    return ":".join([component.name, *(f"{key}={value}" for key, value in sorted(component.settings.items()))])
+
+
+def _component(name: str) -> Component:
+    """``a:x=1:y=2`` -> a with settings; parts without a ``=`` belong to the name (``package.module:Class``)."""
+    parts = name.split(":")
+    first = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
+    settings: dict[str, str] = {}
+    for part in parts[first:]:
+        key, equals, value = part.partition("=")
+        if not (equals and _VALUE.fullmatch(key) and _VALUE.fullmatch(value)):
+            raise SpecError([Problem(name, f"got {part!r}, expected setting=value of letters, digits and any of _.+-")])
+        if key in settings:
+            raise SpecError([Problem(name, f"setting {key!r} is given twice")])
+        settings[key] = value
+    return Component(":".join(parts[:first]), settings)
