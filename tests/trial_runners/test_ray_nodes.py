@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from katib.core.ports import Phase, Update
+from katib.core.ports import Phase
 from katib.core.trial import AttemptId, FailureClass
 from tests.contracts.runner_contract import attempt_id, follow, until
 from tests.trial_runners.local_attempts import nothing_left, shell
@@ -67,16 +67,10 @@ def test_each_node_is_asked_once_an_interval_and_its_death_loses_its_trials(clus
     assert all(1 <= count <= most for count in calls.values()), (calls, most)
 
     cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    found: list[Update] = []
-
-    def one_is_lost() -> bool:
-        found[:] = runner.poll(cursors)
-        return Phase.LOST in [update.phase for update in found]
-
-    until(one_is_lost, 60)
-    lost, other = sorted(found, key=lambda update: update.phase is not Phase.LOST)
+    until(lambda: Phase.LOST in [update.phase for update in runner.poll(cursors)], 60)
+    lost, other = sorted(runner.poll(cursors), key=lambda update: update.phase is not Phase.LOST)
     assert (lost.failure, other.phase) == (FailureClass.LOST, Phase.RUNNING)
-    assert "node" in lost.reason
+    assert "node" in lost.reason or "died" in lost.reason  # its agent may have lived a moment longer than its actor
     runner.stop(other.id)
     assert follow(runner, other.id).last.phase is Phase.STOPPED
     runner.start(attempt(attempt_id("c"), "constant"))

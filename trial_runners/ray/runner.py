@@ -7,7 +7,6 @@ not started is looked for on all nodes when its experiment is first spoken of.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,15 +25,13 @@ from trial_runners.ray.agents import INTERVAL, Agents, Answer, Asked
 from trial_runners.ray.answers import lost, measured, never_came, serve
 from trial_runners.ray.checkpoints import open_storage
 from trial_runners.ray.cluster import Cluster
+from trial_runners.ray.ends import Ends
 from trial_runners.ray.logs import Logs
 from trial_runners.ray.place import Told
 from trial_runners.ray.resources import shape_of, waiting_reason
 from trial_runners.ray.slots import Calls, Ended
 from trial_runners.ray.work import work_for
 from trial_runners.settings import RaySettings
-
-# Ended attempts that are remembered; those of earlier are found by their folders.
-_REMEMBERED = 10_000
 
 _REASON_SECONDS = 1.0  # between two looks at the resources of the cluster, and before the first
 _STARTS = 3  # actors that may die under a trial before it began, until it is called lost
@@ -75,7 +72,7 @@ class RayRunner:
         self._logs = Logs(self._root)
         self._keys: set[Key] = set()
         self._found: dict[AttemptId, str] = {}  # nodes that have a trace of an attempt
-        self._ended: OrderedDict[AttemptId, Ended] = OrderedDict()
+        self._ended = Ends()
         self._starts: dict[AttemptId, tuple[Attempt, int]] = {}
         self._reasons: dict[AttemptId, tuple[float, str]] = {}
         self._unread: set[AttemptId] = set()  # ended ones that have more to be read
@@ -133,7 +130,7 @@ class RayRunner:
         if self._work.drop(id):
             self._remember(Ended(id, "", Told(Update(id, Phase.STOPPED))))
             self._news = True
-        elif (node := self._work.running.get(id) or self._found.get(id)) and node in self._cluster.nodes():
+        elif node := self._alive(self._node_of(id)):
             self._agents.stop(node, id, grace)
 
     def wait(self, timeout: float) -> None:
@@ -156,10 +153,11 @@ class RayRunner:
             return
         self._discover(id.key)
         ended = self._ended.get(id)
-        node = self._work.running.get(id) or self._found.get(id) or (ended.node if ended else "")
+        node = self._node_of(id) or (ended.node if ended else "")
         if everything:
             self._work.drop(id)
-            for held in (self._found, self._ended, self._starts, self._reasons):
+            self._ended.release(id, running=id in self._work.running)
+            for held in (self._found, self._starts, self._reasons):
                 held.pop(id, None)
             self._unread.discard(id)
         alive = self._cluster.nodes()
@@ -197,6 +195,8 @@ class RayRunner:
         """Take in what has come; ``ready``: answers that are known to have, else all are looked at."""
         for end in self._work.advance(ready):
             self._news = True
+            if not self._ended.expects(end.id):
+                continue
             attempt, starts = self._starts.pop(end.id, (None, 0))
             if end.told is None and not end.node and end.cause:
                 self._remember(end._replace(told=never_came(end.id, end.cause)))
@@ -206,22 +206,24 @@ class RayRunner:
                     self._starts[end.id] = attempt, starts  # it may turn out that it never began
 
     def _remember(self, end: Ended) -> None:
-        self._ended[end.id] = end._replace(at=time.monotonic())
-        self._found.pop(end.id, None)
-        self._reasons.pop(end.id, None)
-        if len(self._ended) > _REMEMBERED:
-            id, oldest = self._ended.popitem(last=False)
-            self._found[id] = oldest.node
+        forgotten = self._ended.add(end)
+        for held in (self._found, self._reasons, self._starts):
+            held.pop(end.id, None)
+        if forgotten is not None:
+            self._found[forgotten.id] = forgotten.node
 
     def _node_to_ask(self, id: AttemptId, given: Mapping[str, Cursor], urgent: set[str]) -> str:
         """Which node to ask for an attempt, empty for none; added to ``urgent`` if its answer is needed now."""
         ended = self._ended.get(id)
         if ended is not None and ended.told is not None and serve(ended.told, given) is not None:
             return ""
-        node = self._alive(ended.node if ended else self._work.running.get(id) or self._found.get(id, ""))
+        node = self._alive(ended.node if ended else self._node_of(id))
         if node and (ended or id in self._unread):
             urgent.add(node)
         return node
+
+    def _node_of(self, id: AttemptId) -> str:
+        return self._work.running.get(id) or self._found.get(id, "")
 
     def _alive(self, node: str) -> str:
         return node if node in self._cluster.nodes() else ""
@@ -238,7 +240,7 @@ class RayRunner:
             if self._alive(ended.node):
                 return Update(id, Phase.RUNNING)  # what became of it is still to be read
             return lost(id, self._gone(ended.node, ended.cause))
-        node = self._work.running.get(id) or self._found.get(id, "")
+        node = self._node_of(id)
         if answer is None:
             # What was only given to its actor waits: no trace may be found of it yet, so that it is given away again.
             phase = Phase.RUNNING if id in self._found else Phase.WAITING
@@ -254,7 +256,7 @@ class RayRunner:
                 return lost(id, told.update.reason)
             attempt, starts = self._starts.pop(id, (None, 0))
             if attempt is not None and starts < _STARTS:
-                del self._ended[id]
+                self._ended.forget(id)
                 self._starts[id] = attempt, starts + 1
                 self._work.start(attempt)
                 return Update(id, Phase.WAITING, f"it starts again: {ended.cause}")
@@ -262,18 +264,19 @@ class RayRunner:
         if id in self._work.running:
             self._found[id] = self._work.running[id]
         self._logs.add(told)
-        update = measured(told.update)
-        if update.phase is Phase.LOST and ended is not None and ended.cause:
-            update = replace(update, reason=f"{update.reason}: {ended.cause}")
-        if not update.phase.ended:
-            return replace(update, more=False)  # the rest has time until the node is asked again
-        (self._unread.add if update.more else self._unread.discard)(id)
-        return update
+        if not told.update.phase.ended:
+            return replace(measured(told.update), more=False)  # the rest has time until the node is asked again
+        end = ended or Ended(id, self._node_of(id), None)
+        if told.update.phase is Phase.LOST and end.cause:
+            told = replace(told, update=replace(told.update, reason=f"{told.update.reason}: {end.cause}"))
+        (self._unread.add if told.update.more else self._unread.discard)(id)
+        if not told.update.more:  # kept, for a node that is dying may say nothing more
+            self._remember(end._replace(told=told))
+        return measured(told.update)
 
     def _node_lost(self, id: AttemptId, node: str) -> Update:
-        if not node:
-            return lost(id, "no node of the Ray cluster has a trace of this attempt")
-        return lost(id, self._gone(node, ""))
+        none = "no node of the Ray cluster has a trace of this attempt"
+        return lost(id, self._gone(node, "") if node else none)
 
     def _gone(self, node: str, cause: str) -> str:
         if not node or self._alive(node):
