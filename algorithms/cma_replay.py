@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from algorithms.randomness import generator, integer_seed
 from katib.core.history import History, View
@@ -18,18 +19,25 @@ from katib.core.trial import Trial
 
 GENERATION = "cmaes/generation"  # 0, 1, 2, ... over all restarts
 DRAW = "cmaes/draw"  # draws that this trial passed over because they had been tried
+KNOWN = "cmaes/known"  # finished trials when the first of the search was drawn, where it began at the best of them
 
+SIGMA = 1 / 6  # deviation at the start, as a share of each range
+
+_LEAST_KNOWN = 10  # trials, for a start at the best of them
+_BEST = 0.1  # share of them that counts as the best
 _LEAST_POPULATION = 4  # of fewer, nothing about the shape of a distribution is learned
 _RESTARTS = 2**62  # beyond every trial number: restart r has the random numbers of trial _RESTARTS + r
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a run begins. mean: (d,) in the unit cube. population: None for the default one."""
+    """Where a run begins. mean: (d,) in the unit cube. sigma, population: None for the default ones. best: (k, d) the
+    best points that are known, at which it begins instead of ``mean``; k is 0 if there are none."""
 
     mean: Sequence[float]
-    sigma: float
+    sigma: float | None
     population: int | None
+    best: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
 
 
 class SearchDistribution(Protocol):
@@ -60,11 +68,11 @@ Begin = Callable[[SearchSpace, Start], SearchDistribution]
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """How a run begins. strategy: none, ipop or bipop. sigma: of the first run. population: of the first run, None for
-    the default one. factor: by which it grows from restart to restart."""
+    """How a run begins. strategy: none, ipop or bipop. sigma, population: of the first run, None for the default ones.
+    factor: by which the population grows from restart to restart."""
 
     strategy: str
-    sigma: float
+    sigma: float | None
     population: int | None
     factor: int
 
@@ -74,13 +82,15 @@ class Restarts:
 
     def large(self, first: int, spent: Spent) -> tuple[float, int]:
         """Sigma and population of a large run. first: population of the first run."""
-        return self.sigma, first * self.factor ** (spent.large_runs + 1)
+        return self.sigma or SIGMA, first * self.factor ** (spent.large_runs + 1)
 
     def small(self, first: int, spent: Spent, dice: Sequence[float]) -> tuple[float, int]:
         """Sigma and population of a small run (Hansen 2009, "Benchmarking a BI-population CMA-ES on the BBOB-2009
         function testbed", section 2); ``dice`` are two numbers in [0, 1)."""
         growth = self.factor**spent.large_runs / 2
-        return self.sigma * 10 ** (-2 * dice[0]), max(math.floor(first * growth ** (dice[1] ** 2)), _LEAST_POPULATION)
+        return (self.sigma or SIGMA) * 10 ** (-2 * dice[0]), max(
+            math.floor(first * growth ** (dice[1] ** 2)), _LEAST_POPULATION
+        )
 
 
 @dataclass(slots=True)
@@ -96,13 +106,20 @@ class Spent:
 class Replay:
     """Carries the state on as trials finish. What it is depends on the history alone, not on when it was asked for.
 
-    generation: the present one, over all restarts. over: converged, and no strategy to start again.
+    begun: a trial of the search has been seen; before, each call must have a new one. known: finished trials that the
+    start was worked out from, 0 for none. generation: the present one, over all restarts. over: converged, and no
+    strategy to start again.
     """
 
-    def __init__(self, space: SearchSpace, restarts: Restarts, seed: int, begin: Begin) -> None:
-        self._space, self._restarts, self._seed, self._begin = space, restarts, seed, begin
-        mean = [0.5 if parameter.default is None else parameter.to_unit(parameter.default) for parameter in space]
-        self.distribution = begin(space, Start(mean, restarts.sigma, restarts.population))
+    def __init__(self, history: History, restarts: Restarts, seed: int, begin: Begin) -> None:
+        self._space, self._restarts, self._seed, self._begin = history.space, restarts, seed, begin
+        mean = [0.5 if each.default is None else each.to_unit(each.default) for each in self._space]
+        first = first_labelled(history)
+        self.begun = first is not None
+        known = int(first.labels.get(KNOWN, 0)) if first is not None else len(history.view().numbers)
+        best = best_known(history, known)
+        self.known = known if len(best) else 0
+        self.distribution = begin(self._space, Start(mean, restarts.sigma, restarts.population, best))
         self.generation = 0
         self.over = False
         self._first_population = self.distribution.population
@@ -174,6 +191,24 @@ class Replay:
         spent.large_runs += self._large
         self.distribution = self._begin(self._space, Start(dice[2:], *sizes))
         self._first_generation = self.generation
+
+
+def first_labelled(history: History) -> Trial | None:
+    """The first trial that belongs to a generation."""
+    trials = (history.trials.get(number) for number in range(history.next_number))
+    return next((trial for trial in trials if trial is not None and GENERATION in trial.labels), None)
+
+
+def best_known(history: History, known: int) -> NDArray[np.float64]:
+    """Points (k, d) of the best tenth of the first ``known`` rows of the view that have a value and violate nothing,
+    inactive coordinates in the middle; k is 0 if they are few."""
+    view = history.view()
+    usable = view.in_space & ~view.failed & ~(view.violations > 0).any(axis=1)
+    rows = np.flatnonzero(usable[:known])
+    if len(rows) < _LEAST_KNOWN:
+        return np.empty((0, len(history.space)))
+    best = rows[np.argsort(view.Y[rows, 0], kind="stable")][: math.ceil(_BEST * len(rows))]
+    return np.nan_to_num(view.X[best], nan=0.5)
 
 
 Rank = tuple[int, float]

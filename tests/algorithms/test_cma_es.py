@@ -12,12 +12,11 @@ import pytest
 
 from algorithms import create_algorithm
 from algorithms.cma_distribution import CatCMADistribution
-from algorithms.cma_es import CMAES
 from algorithms.cma_replay import DRAW, GENERATION, Replay, Restarts, Spent, Start
 from katib.core.errors import SpecError
 from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Parameters, Suggestion, TrialState
-from tests.algorithms.problems import BENT, LATTICE, MIXED, PLANE, SQUARE, TREE, bent, mixed, simulate, tree
+from tests.algorithms.problems import BENT, LATTICE, MIXED, SQUARE, TREE, bent, mixed, simulate, tree
 from tests.contracts.simulation import MIXED_FATES, Function, Simulation
 
 
@@ -52,6 +51,7 @@ def generations(simulation: Simulation) -> list[int]:
         ),
         pytest.param({"population_size": "3"}, "[population_size]: got '3', expected an integer, at least 4"),
         pytest.param({"inc_popsize": "1"}, "[inc_popsize]: got '1', expected an integer, at least 2"),
+        pytest.param({"variant": "sep"}, "[variant]: got 'sep', expected one of auto, cma, margin, catcma"),
         pytest.param({"random_state": "-1"}, "[random_state]: got '-1', expected an integer, at least 0"),
         pytest.param({"popsize": "9"}, "[popsize]: cmaes has no such setting"),
     ],
@@ -65,15 +65,22 @@ def test_bad_settings(settings: Mapping[str, str], complaint: str) -> None:
 @pytest.mark.parametrize(
     ("space", "complaint"),
     [
-        pytest.param(SearchSpace((Real("x", 0, 1),)), "double or discrete parameters, got 1 (x)", id="one"),
-        pytest.param(SearchSpace((Choice("c", ("a", "b")), Choice("d", ("a", "b")))), "got none", id="none"),
+        pytest.param(SearchSpace((Real("x", 0, 1), Integer("n", 3, 3))), "got one (x)", id="one"),
+        pytest.param(SearchSpace((Choice("c", ("a",)), Real("x", 2, 2))), "got none", id="none"),
     ],
 )
-def test_two_numbers_are_needed(space: SearchSpace, complaint: str) -> None:
+def test_two_parameters_are_needed(space: SearchSpace, complaint: str) -> None:
     with pytest.raises(SpecError) as caught:
         create_algorithm(simulate("cmaes", space).spec)
-    assert "spec.parameters: cmaes needs two int, double" in str(caught.value)
+    assert "spec.parameters: cmaes needs two parameters with more than one value" in str(caught.value)
     assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("variant", ["cma", "margin"])
+def test_variants_without_categories_refuse_them(variant: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        create_algorithm(simulate("cmaes", MIXED, settings={"variant": variant}).spec)
+    assert f"[variant]: got '{variant}', which has no categories such as 'c'; catcma has" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["none", "None", "ipop", "IPOP", "bipop"])
@@ -284,7 +291,7 @@ def test_restarts_grow_the_population_that_the_history_shows(strategy: str) -> N
 
     settings = {"restart_strategy": strategy, "sigma": "1e-8", "population_size": "4"}
     simulation = searched(200, settings, space=SQUARE, function=lambda p: float(p["x"] + p["y"]))
-    replay = Replay(SQUARE, Restarts(strategy, 1e-8, 4, 2), 0, begin)
+    replay = Replay(simulation.history, Restarts(strategy, 1e-8, 4, 2), 0, begin)
     replay.catch_up(simulation.history)
     if strategy == "ipop":
         assert populations == [4 * 2**i for i in range(len(populations))]
@@ -314,18 +321,3 @@ def test_large_grids_are_continuous_and_small_ones_integers() -> None:
     best = min(simulation.history.finished, key=lambda t: simulation.function(t.parameters)).parameters
     assert abs(best["many"] / 1e9 - 0.3) < 0.1
     assert best["two"] == 0
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_carried_on_or_replayed_the_state_is_the_same(seed: int) -> None:
-    """Bit for bit, at every step, with trials that end out of order and fail."""
-    settings = {"population_size": "4", "restart_strategy": "ipop", "sigma": "0.001"}
-    simulation = simulate("cmaes", PLANE, settings=settings, seed=seed)
-    carried = create_algorithm(simulation.spec)
-    assert isinstance(carried, CMAES)
-
-    def compare(proposal: object) -> None:
-        count = len(proposal.suggestions)  # type: ignore[attr-defined]
-        assert create_algorithm(simulation.spec).suggest(simulation.restarted(), count) == proposal
-
-    simulation.run(carried, 70, parallel=5, order=seed, fates=MIXED_FATES, at_each_step=compare)
