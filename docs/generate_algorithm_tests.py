@@ -78,7 +78,7 @@ MORE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "cmaes": {
         "settings validated": (f"{CMAES}test_bad_settings", f"{CMAES}test_two_parameters_are_needed"),
-        "restart-proof": (f"{CMAES}test_carried_on_or_replayed_the_state_is_the_same",),
+        "restart-proof": ("tests/algorithms/test_cma_replay.py::test_carried_on_or_replayed_the_state_is_the_same",),
         "failed trials": (f"{CMAES}test_trials_without_a_value_rank_last_and_killed_ones_are_no_members",),
         "pending trials": (f"{CMAES}test_nothing_waits_for_a_trial_that_takes_long",),
         "exhausted": (USED_UP,),

@@ -220,23 +220,6 @@ def test_initial_trials_are_no_members_and_are_not_repeated() -> None:
     assert generations(simulation) == [-1] * 6 + [0] * 4 + [1] * 4 + [2] * 2
 
 
-def test_a_draw_that_cannot_be_repeated_is_learned_from_as_the_point_that_was_tried() -> None:
-
-    def inside(p: Parameters) -> float:
-        return (float(p["x"]) - 0.6) ** 2 + (float(p["y"]) - 0.4) ** 2
-
-    simulation = searched(40, {"population_size": "5"}, space=SQUARE, function=inside)
-    moved = simulate("cmaes", SQUARE, settings={"population_size": "5"})
-    for trial in simulation.history.finished:
-        shifted = {"x": trial.parameters["x"] * 0.999, "y": trial.parameters["y"]}
-        moved.history.record(replace(trial, parameters=shifted))
-    answers = create_algorithm(moved.spec).suggest(moved.history, 1)
-    exact = create_algorithm(simulation.spec).suggest(simulation.history, 1)
-    assert answers.suggestions[0].labels == exact.suggestions[0].labels
-    for name in ("x", "y"):
-        assert answers.suggestions[0].parameters[name] == pytest.approx(exact.suggestions[0].parameters[name], abs=0.02)
-
-
 def test_tried_draws_are_drawn_again_and_the_number_of_the_draw_is_kept() -> None:
     space = SearchSpace((Integer("a", 0, 5), Integer("b", 0, 5)))
     simulation = simulate("cmaes", space, lambda p: float(p["a"] + p["b"]))

@@ -191,6 +191,24 @@ def test_after_the_space_has_changed_it_goes_on() -> None:
     assert statistics.median(near(suggestion.parameters) for suggestion in answer) < 0.02
 
 
+def test_a_draw_that_cannot_be_repeated_is_learned_from_as_the_point_that_was_tried() -> None:
+
+    def inside(p: Parameters) -> float:
+        return (float(p["x"]) - 0.6) ** 2 + (float(p["y"]) - 0.4) ** 2
+
+    simulation = simulate("cmaes", SQUARE, inside, {"population_size": "5"})
+    simulation.run(create_algorithm(simulation.spec), 40)
+    moved = simulate("cmaes", SQUARE, settings={"population_size": "5"})
+    for trial in simulation.history.finished:
+        shifted = {"x": trial.parameters["x"] * 0.999, "y": trial.parameters["y"]}
+        moved.history.record(replace(trial, parameters=shifted))
+    answers = create_algorithm(moved.spec).suggest(moved.history, 1)
+    exact = create_algorithm(simulation.spec).suggest(simulation.history, 1)
+    assert answers.suggestions[0].labels == exact.suggestions[0].labels
+    for name in ("x", "y"):
+        assert answers.suggestions[0].parameters[name] == pytest.approx(exact.suggestions[0].parameters[name], abs=0.02)
+
+
 def test_a_thousand_trials_are_replayed_in_a_second() -> None:
     space = SearchSpace(
         (
