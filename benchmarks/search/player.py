@@ -36,7 +36,8 @@ class Player(Protocol):
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """name: unique, and fit for the name of a folder. create: what plays one experiment; raises KatibError where the
-    algorithm cannot search it."""
+    algorithm cannot search it. learns_from_all: from trials too that it did not propose itself."""
 
     name: str
     create: Callable[[ExperimentSpec], Player]
+    learns_from_all: bool = True
