@@ -39,6 +39,8 @@ PARTS = {
     "tensorboard": lambda: importlib.util.find_spec("tensorboard") is not None,
     "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
+    "bench": lambda: all(map(importlib.util.find_spec, ("sklearn", "onnxruntime", "matplotlib", "jinja2"))),
+    "bench-data": lambda: os.path.isdir(os.environ.get("KATIB_BENCH_DATA", "")),
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),
     "chromium": lambda: shutil.which("chromium") is not None,

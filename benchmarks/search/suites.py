@@ -1,6 +1,6 @@
 """Named lists of problems, fixed before any algorithm was run on them.
 
-Every family's problems that need no data folder stand in the order of ``PLAN`` and go to the two halves by turns:
+Every family's problems that need no data folder stand in the order of their lists and go to the two halves by turns:
 "tuning" is what defaults may be chosen on, "held-out" is looked at once. The functions of the bbob family take their
 dimensions 5, 10, 2, 20 in turn; so that both halves have all of these, every group of four begins with the other half.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.search.problems import ALL, BBOB, SPECIAL
+from benchmarks.search.problems import ALL, BBOB, SCIKIT_LEARN, SPECIAL
 from katib.core.errors import UnknownNameError
 
 _BBOB_FUNCTIONS = 12  # the first of the list; the others are there by name
@@ -23,7 +23,7 @@ def _halves() -> tuple[tuple[str, ...], tuple[str, ...]]:
     halves: tuple[list[str], list[str]] = ([], [])
     for i, name in enumerate(_CONTINUOUS):
         halves[(i + i // 4) % 2].append(name)
-    for family in (SPECIAL,):
+    for family in (SPECIAL, SCIKIT_LEARN):
         for i, name in enumerate(family):
             halves[i % 2].append(name)
     return tuple(halves[0]), tuple(halves[1])

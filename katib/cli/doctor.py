@@ -38,7 +38,10 @@ REQUIRED = (
     "prometheus-client",
 )
 DRIVERS = {"postgresql": ("postgres", "psycopg"), "mysql, mariadb": ("mysql", "PyMySQL")}  # kind -> extra, package
-EXTRAS = {"skopt": ("scikit-optimize", "scikit-learn")}
+EXTRAS = {
+    "skopt": ("scikit-optimize", "scikit-learn"),
+    "bench": ("scikit-learn", "onnxruntime", "matplotlib", "Jinja2"),
+}
 
 
 class Finding(NamedTuple):

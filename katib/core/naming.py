@@ -19,6 +19,9 @@ EXTRA_OF_PACKAGE = {
     "kubernetes": "kubernetes",
     "psycopg": "postgres",
     "pymysql": "mysql",
+    "onnxruntime": "bench",
+    "matplotlib": "bench",
+    "jinja2": "bench",
 }
 
 

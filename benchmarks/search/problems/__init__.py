@@ -17,6 +17,9 @@ BBOB = (
     "schaffers",
 )  # fmt: skip
 SPECIAL = ("noisy", "failing", "categories", "mixed", "tree", "vessel", "cliff", "grid")
+SCIKIT_LEARN = (
+    "svm-digits", "forest-breast-cancer", "boosting-diabetes", "network-digits", "elastic-diabetes", "pipeline-wine",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Entry:
 ALL: Mapping[str, Entry] = {
     **{f"{name}-{d}d": Entry("bbob", "bbob", (name, d)) for name in BBOB for d in DIMENSIONS},
     **{name: Entry("special", "special", (name,)) for name in SPECIAL},
+    **{name: Entry("scikit-learn", "scikit_learn", (name,)) for name in SCIKIT_LEARN},
 }
 
 

@@ -15,9 +15,12 @@ from benchmarks.search.suites import SUITES, suite
 from katib.core.errors import UnknownNameError
 from katib.core.objective import MetricSummary
 
-ROOT = Path(__file__).parents[2]
-LIGHT = ("bbob", "special")
-NAMES = [name for name, entry in ALL.items() if entry.family in LIGHT and not name.endswith(("-10d", "-20d"))]
+ROOT = Path(__file__).parents[3]
+NAMES = [
+    pytest.param(name, id=name, marks=[pytest.mark.requires("bench")] if entry.family == "scikit-learn" else [])
+    for name, entry in ALL.items()
+    if not entry.needs_data and not name.endswith(("-10d", "-20d"))
+]
 
 
 def losses(problem, point, evaluation):
@@ -32,7 +35,7 @@ def test_random_points(name):
     assert (loaded.name, loaded.family) == (name, ALL[name].family)
     np.random.seed(3)
     before = np.random.get_state()[1].tolist()
-    for place, point in enumerate(random_points(loaded.space, 50)):
+    for place, point in enumerate(random_points(loaded.space, 5 if loaded.family == "scikit-learn" else 50)):
         first = loaded.function(point, np.random.default_rng(place))
         again = loaded.function(dict(point), np.random.default_rng(place))
         assert first == again
