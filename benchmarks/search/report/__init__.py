@@ -1,0 +1,1 @@
+"""``katib bench report``: what the logs of a benchmark say, as pages, pictures and tables."""

@@ -1,0 +1,81 @@
+"""What a reader wants to know first, as sentences made from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.search.report.document import Item
+from benchmarks.search.report.numbers import between, rank_text, trials_text
+from benchmarks.search.report.rank_blocks import main_of, positions, scope
+from benchmarks.search.report.ranks import family_ranks
+from benchmarks.search.report.reach import REFERENCE, REFERENCE_TRIALS
+from benchmarks.search.report.study import Ranking, Setting, Study
+
+
+def findings(study: Study) -> tuple[Item, ...]:
+    """For each ranking: who leads, whom it leads by more than chance, where ours is worst; then how fast ours is."""
+    return tuple(item for setting in study.settings for item in _of_setting(study, setting))
+
+
+def _of_setting(study: Study, setting: Setting) -> Iterator[Item]:
+    for ranking in setting.rankings:
+        main = main_of(setting, ranking)
+        sentences = [_leaders(ranking), _margin(ranking, main), *_worst_family(study, ranking, main)]
+        yield Item(f"{setting.title}, {scope(ranking, main)}", " ".join(sentences))
+    if (speed := _speed(study, setting)) is not None:
+        yield Item(f"{setting.title}, speed", speed)
+
+
+def _leaders(ranking: Ranking) -> str:
+    parts = []
+    for budget, found in ranking.ranks.items():
+        best = int(np.argmin(found.mean))
+        bounds = between(rank_text(found.low[best]), rank_text(found.high[best]))
+        parts.append(f"{ranking.algorithms[best]} at {budget} trials ({rank_text(found.mean[best])}, {bounds})")
+    return f"Best mean rank: {', '.join(parts)}."
+
+
+def _margin(ranking: Ranking, main: int) -> str:
+    compared = ranking.comparisons[main]
+    best = ranking.algorithms[compared.best]
+    count, worse, confirmed = len(ranking.algorithms) - 1, int(compared.worse.sum()), int(compared.confirmed.sum())
+    sentence = (
+        f"At {main} trials {best} is better than {worse} of the other {count} by the bootstrap interval, than "
+        f"{confirmed} by Wilcoxon's test too."
+    )
+    alike = [name for a, name in enumerate(ranking.algorithms) if a != compared.best and not compared.worse[a]]
+    return f"{sentence} Not separable from it: {', '.join(alike)}." if alike else sentence
+
+
+def _worst_family(study: Study, ranking: Ranking, main: int) -> list[str]:
+    """Of the best ranked one of ours."""
+    found = ranking.ranks[main]
+    own = [a for a, name in enumerate(ranking.algorithms) if study.styles[name].ours]
+    if not own:
+        return []
+    best = min(own, key=lambda a: float(found.mean[a]))
+    places = {family: int(positions(mean)[best]) for family, mean in family_ranks(found).items()}
+    worst = max(places.values())
+    where = ", ".join(family for family, place in places.items() if place == worst)
+    return [
+        f"The worst place of {ranking.algorithms[best]} in a family: {worst} of {len(ranking.algorithms)} ({where})."
+    ]
+
+
+def _speed(study: Study, setting: Setting) -> str | None:
+    """Of our quickest one, if the reference was run."""
+    found, names = setting.reach, setting.regrets.algorithms
+    if found is None:
+        return None
+    own = [a for a, name in enumerate(names) if study.styles[name].ours and not np.isnan(found.median[a])]
+    if not own:
+        return None
+    best = min(own, key=lambda a: float(found.median[a]))
+    bounds = between(trials_text(found.median_low[best]), trials_text(found.median_high[best]))
+    count = int((~np.isnan(found.trials[best])).sum())
+    return (
+        f"{names[best]} reaches what {REFERENCE} has after {REFERENCE_TRIALS} trials in "
+        f"{trials_text(found.median[best])} (median over {count} problems, {bounds})."
+    )

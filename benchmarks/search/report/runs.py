@@ -1,0 +1,120 @@
+"""Logs of runs as arrays: read once, the parameters of their trials left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from benchmarks.search.trial_log import RunLog, loads
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One log. For each of its n trials, in the order in which they were proposed:
+
+    losses: (n, objectives) true ones, NaN where the trial failed. feasible: whether it has losses and violates nothing.
+    failed, duplicate. ask: seconds. known: finished trials when it was proposed. The rest is as in ``RunLog``.
+    """
+
+    problem: str
+    family: str
+    algorithm: str
+    seed: int
+    workers: int
+    budget: int
+    best: float | None
+    typical: float
+    worst: tuple[float, ...]
+    losses: Floats
+    feasible: Bools
+    failed: Bools
+    duplicate: Bools
+    ask: Floats
+    known: Floats
+    exhausted: bool
+    error: str
+    versions: Mapping[str, str]
+    machine: str
+
+    @property
+    def length(self) -> int:
+        """Number of trials."""
+        return len(self.ask)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a folder held. unreadable: path -> why it is no log."""
+
+    runs: tuple[Run, ...]
+    unreadable: Mapping[str, str]
+
+
+def read_runs(folder: Path) -> Reading:
+    """Every finished log below ``folder``. Of two that differ in their suite alone, the longer one is kept."""
+    kept: dict[tuple[str, str, int, int], Run] = {}
+    unreadable: dict[str, str] = {}
+    for path in sorted(folder.rglob("w*-s*.json")):
+        try:
+            run = run_of(loads(path.read_bytes()))
+        except (ValidationError, ValueError) as error:
+            unreadable[str(path.relative_to(folder))] = str(error).splitlines()[0]
+            continue
+        key = run.problem, run.algorithm, run.workers, run.seed
+        if key not in kept or run.length > kept[key].length:
+            kept[key] = run
+    return Reading(tuple(kept.values()), unreadable)
+
+
+def run_of(log: RunLog) -> Run:
+    """The arrays of a log. A loss that is no finite number counts as a failure. Raises ValueError if the trials differ
+    in their number of losses."""
+    trials = log.trials
+    objectives = len(log.worst) or 1
+    losses = np.full((len(trials), objectives), np.nan)
+    for row, trial in zip(losses, trials, strict=True):
+        if trial.losses:
+            if len(trial.losses) != objectives:
+                raise ValueError(f"a trial has {len(trial.losses)} losses, the problem has {objectives} objectives")
+            row[:] = trial.losses
+    finite = np.isfinite(losses).all(axis=1)
+    losses[~finite] = np.nan
+    violated = np.array([any(v > 0 for v in trial.violations) for trial in trials], dtype=bool)
+    return Run(
+        problem=log.problem,
+        family=log.family,
+        algorithm=log.algorithm,
+        seed=log.seed,
+        workers=log.workers,
+        budget=log.budget,
+        best=log.best,
+        typical=log.typical,
+        worst=log.worst,
+        losses=losses,
+        feasible=finite & ~violated,
+        failed=~finite,
+        duplicate=np.array([trial.duplicate for trial in trials], dtype=bool),
+        ask=np.array([trial.ask for trial in trials], dtype=float),
+        known=np.array([trial.known for trial in trials], dtype=float),
+        exhausted=log.exhausted,
+        error=log.error,
+        versions=log.versions,
+        machine=log.machine,
+    )
+
+
+def of_problem(runs: Iterable[Run]) -> dict[str, list[Run]]:
+    """The runs of each problem, by the problem's name."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.problem, []).append(run)
+    return dict(sorted(found.items()))
