@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from benchmarks.search.trial_log import RunLog, dumps, loads
 Find = Callable[[str, Path | None], Problem]
 
 PATIENCE = 120.0  # seconds beyond the limit after which a run's process is ended
+KEPT = 16  # problems that a process keeps in memory
 
 
 class Task(NamedTuple):
@@ -128,7 +129,7 @@ def run_task(find: Find, folder: Path, data: Path | None, task: Task) -> Ended:
     return summary(task, log, 0.0)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _found(find: Find, name: str, data: Path | None) -> Problem:
     return find(name, data)
 

@@ -81,10 +81,11 @@ class _Helper:
     def connection(self) -> Connection:
         """To the process."""
         if self._connection is None:
-            self._connection, theirs = _SPAWN.Pipe()
-            self._process = _SPAWN.Process(target=_serve, args=(theirs, self.work), daemon=False)
-            with _environment(ONE_THREAD):
-                self._process.start()
+            ours, theirs = _SPAWN.Pipe()
+            process = _SPAWN.Process(target=_serve, args=(theirs, self.work), daemon=False)
+            with _environment(ONE_THREAD), _interrupts_held():
+                process.start()
+                self._process, self._connection = process, ours
             theirs.close()
         return self._connection
 
@@ -143,6 +144,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
     that what was begun is cleaned up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked since its start, see below
     while True:
         try:
             task = connection.recv()
@@ -157,6 +159,16 @@ def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C comes afterwards. A process that starts within takes this over, so that no Ctrl-C meets its imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

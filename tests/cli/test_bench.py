@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from benchmarks.search.suites import SUITES
 from benchmarks.search.trial_log import loads
 from katib.cli.bench_screen import Forecast
 from katib.cli.exits import INTERRUPTED, OK, USAGE
-from tests.cli.command_line import on_terminal, plain, started
+from tests.cli.command_line import KATIB, on_terminal, plain
 
 RUN = ("bench", "run", "--suite", "quick", "--problems", "sphere-2d,grid", "--budget", "6", "--seeds", "2")
 
@@ -95,19 +99,31 @@ def test_budgets_are_not_mixed(katib):
     assert answer.err == "error: results/manifest.json: its runs have a budget of 6 trials, --budget is 7\n"
 
 
+@pytest.mark.parametrize("after", ["runs to do", "[1/60]"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(katib, tmp_path, number):
-    words = (*RUN, "--algorithms", "tpe", "--budget", "60", "--seeds", "30", "--out", "results")
-    with started(tmp_path, *words) as process:
-        process.said("[1/60]")
-        process.signal(number)
-        answer = process.end()
-    assert answer.status == INTERRUPTED
-    assert answer.err.startswith("interrupted: ")
-    assert answer.err.endswith(" of 60 runs done; the same command goes on\n")
-    done = int(answer.err.split()[1])
-    assert 1 <= done <= len(logs(tmp_path / "results")) <= done + 1  # one may have ended unseen
-    assert all(loads(path.read_bytes()).error == "" for path in logs(tmp_path / "results"))
+def test_interrupted(katib, tmp_path, number, after):
+    """As by a terminal, which signals all processes of the command at once; also before any run has ended."""
+    words = (*KATIB, *RUN, "--algorithms", "tpe", "--budget", "60", "--seeds", "30", "--out", "results", "--jobs", "2")
+    with (tmp_path / "err").open("w") as err:
+        process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=err, start_new_session=True)
+    try:
+        out = b""
+        while after.encode() not in out:
+            line = process.stdout.readline()
+            assert line
+            out += line
+        os.killpg(process.pid, number)
+        process.stdout.read()
+        assert process.wait(30) == INTERRUPTED
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+    (told,) = (tmp_path / "err").read_text().splitlines()
+    assert re.fullmatch(r"interrupted: \d+ of 60 runs done; the same command goes on", told)
+    found = logs(tmp_path / "results")
+    assert int(told.split()[1]) <= len(found) < 60
+    assert all(loads(path.read_bytes()).error == "" for path in found)
 
 
 def test_on_a_terminal(home, tmp_path):
