@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.search.problems import ALL, BBOB, SCIKIT_LEARN, SPECIAL
+from benchmarks.search.problems import ALL, BBOB, MULTI_OBJECTIVE, SCIKIT_LEARN, SPECIAL
 from katib.core.errors import UnknownNameError
 
 _BBOB_FUNCTIONS = 12  # the first of the list; the others are there by name
@@ -23,7 +23,7 @@ def _halves() -> tuple[tuple[str, ...], tuple[str, ...]]:
     halves: tuple[list[str], list[str]] = ([], [])
     for i, name in enumerate(_CONTINUOUS):
         halves[(i + i // 4) % 2].append(name)
-    for family in (SPECIAL, SCIKIT_LEARN):
+    for family in (SPECIAL, SCIKIT_LEARN, MULTI_OBJECTIVE):
         for i, name in enumerate(family):
             halves[i % 2].append(name)
     return tuple(halves[0]), tuple(halves[1])
@@ -31,11 +31,20 @@ def _halves() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 TUNING, HELD_OUT = _halves()
 
+# For rivals that take seconds for a suggestion: ten problems, five of each half, that nearly all of them can be asked.
+SLOW = (
+    "rastrigin-2d", "attractive-sector-5d", "ackley-5d", "ellipsoid-10d", "noisy", "categories", "mixed", "svm-digits",
+    "network-digits", "pipeline-wine",
+)  # fmt: skip
+
 SUITES: Mapping[str, Sequence[str]] = {
     "tuning": TUNING,
     "held-out": HELD_OUT,
     "full": (*TUNING, *HELD_OUT),
     "quick": ("sphere-2d", "mixed", "tree", "grid"),
+    "multi-objective": MULTI_OBJECTIVE,
+    "slow": SLOW,
+    "tables": tuple(name for name, entry in ALL.items() if entry.needs_data),
 }
 
 

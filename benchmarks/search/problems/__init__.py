@@ -20,6 +20,13 @@ SPECIAL = ("noisy", "failing", "categories", "mixed", "tree", "vessel", "cliff",
 SCIKIT_LEARN = (
     "svm-digits", "forest-breast-cancer", "boosting-diabetes", "network-digits", "elastic-diabetes", "pipeline-wine",
 )  # fmt: skip
+MULTI_OBJECTIVE = ("zdt1", "accuracy-latency", "zdt2", "zdt3")
+TABLES = (
+    ("fcnet", "naval_propulsion"), ("fcnet", "protein_structure"),
+    ("mlp", "australian"), ("mlp", "car"), ("mlp", "phoneme"), ("mlp", "vehicle"),
+    ("nasbench201", "cifar10"), ("nasbench201", "cifar100"), ("nasbench201", "imagenet16_120"),
+)  # fmt: skip
+LCBENCH = ("3945", "167104", "167185", "168335", "189866")  # each seventh of the 34 tasks, as they are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,9 @@ ALL: Mapping[str, Entry] = {
     **{f"{name}-{d}d": Entry("bbob", "bbob", (name, d)) for name in BBOB for d in DIMENSIONS},
     **{name: Entry("special", "special", (name,)) for name in SPECIAL},
     **{name: Entry("scikit-learn", "scikit_learn", (name,)) for name in SCIKIT_LEARN},
+    **{name: Entry("multi-objective", "multi_objective", (name,)) for name in MULTI_OBJECTIVE},
+    **{f"{kind}-{s}".replace("_", "-"): Entry("tables", "tables", (kind, s), needs_data=True) for kind, s in TABLES},
+    **{f"lcbench-{task}": Entry("tables", "lcbench", (task,), needs_data=True) for task in LCBENCH},
 }
 
 

