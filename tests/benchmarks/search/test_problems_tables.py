@@ -97,7 +97,7 @@ def test_real_data(name):
 
 @real
 def test_published_figures():
-    """Sizes, and the best cell by its validation accuracy on CIFAR-10 and CIFAR-100 (91.61 % and 73.49 % in the paper, table 5)."""
+    """Sizes, and the best validation accuracy of a cell on CIFAR-10 and CIFAR-100 (91.61 and 73.49 in table 5)."""
     assert problem("fcnet-protein-structure", DATA).space.cardinality == 62_208
     assert problem("mlp-car", DATA).space.cardinality == 30_000
     cells = problem("nasbench201-cifar10", DATA)
