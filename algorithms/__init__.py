@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from algorithms.choices import Alternative
 from algorithms.features import Feature, check_features
 from algorithms.settings import SettingInfo, Settings, describe
 from katib.core.experiment import ExperimentSpec
@@ -23,6 +24,7 @@ ALGORITHMS: Mapping[str, str] = {
     "multivariate-tpe": "algorithms.tpe:MultivariateTPE",
     "cmaes": "algorithms.cma_es:CMAES",
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
+    "auto": "algorithms.auto:Auto",
     "hyperband": "algorithms.hyperband:Hyperband",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",
 }
@@ -57,4 +59,10 @@ def settings_of(name: str) -> list[SettingInfo]:
 def features_of(name: str) -> frozenset[Feature]:
     """What the algorithm can use beyond a plain search. Raises UnknownNameError."""
     found: frozenset[Feature] = getattr(load("algorithm", name, ALGORITHMS), "supports", frozenset())
+    return found
+
+
+def choices_of(name: str) -> tuple[Alternative, ...]:
+    """How it chooses among others, the first that fits; empty for one that does not. Raises UnknownNameError."""
+    found: tuple[Alternative, ...] = getattr(load("algorithm", name, {**ALGORITHMS, **STOPPERS}), "choices", ())
     return found

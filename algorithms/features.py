@@ -37,13 +37,18 @@ _USES: Mapping[Feature, tuple[Callable[[ExperimentSpec], bool], str]] = {
 }
 
 
+def uses(spec: ExperimentSpec) -> frozenset[Feature]:
+    """What ``spec`` asks for."""
+    return frozenset(feature for feature, (asks, _) in _USES.items() if asks(spec))
+
+
 def check_features(spec: ExperimentSpec, supports: frozenset[Feature]) -> None:
     """Raise SpecError with every feature that ``spec`` uses and its algorithm cannot."""
     name = spec.algorithm.name
     problems = [
-        Problem(path, f"{name} cannot use {feature.value}; see 'katib algorithms {name}' for what it can")
-        for feature, (uses, path) in _USES.items()
-        if feature not in supports and uses(spec)
+        Problem(_USES[feature][1], f"{name} cannot use {feature.value}; see 'katib algorithms {name}' for what it can")
+        for feature in Feature
+        if feature in uses(spec) - supports
     ]
     if problems:
         raise SpecError(problems)

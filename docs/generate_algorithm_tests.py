@@ -32,6 +32,7 @@ SETTINGS = "tests/algorithms/test_algorithms.py::test_bad_settings_name_the_path
 MODELS = "tests/algorithms/test_model_based.py::"
 PBT = "tests/algorithms/test_population_based_training.py::"
 CMAES = "tests/algorithms/test_cma_es.py::"
+AUTO = "tests/algorithms/test_auto.py::"
 TPE = "tests/algorithms/test_tpe.py::"
 
 # What each column rests on for every algorithm; {} is its name.
@@ -87,6 +88,13 @@ MORE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "settings validated": (SETTINGS,),
         "failed trials": ("tests/algorithms/test_bayesian_optimization.py::test_failures_are_avoided",),
         "pending trials": ("tests/algorithms/test_bayesian_optimization.py::test_many_workers_keep_apart",),
+        "exhausted": (USED_UP,),
+    },
+    "auto": {
+        "settings validated": (f"{AUTO}test_bad_settings",),
+        "restart-proof": (f"{AUTO}test_the_choice", f"{AUTO}test_after_a_change_on_the_way_it_goes_on_from_the_best"),
+        "failed trials": (f"{AUTO}test_failed_trials_do_not_count",),
+        "pending trials": (f"{AUTO}test_after_a_change_on_the_way_it_goes_on_from_the_best",),
         "exhausted": (USED_UP,),
     },
     "hyperband": {

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from algorithms import ALGORITHMS, STOPPERS, features_of, settings_of
+from algorithms import ALGORITHMS, STOPPERS, choices_of, features_of, settings_of
 from algorithms.features import Feature
 from algorithms.settings import SettingInfo
 from katib.core.naming import load
@@ -36,6 +36,9 @@ def _section(title: str, table: Mapping[str, str]) -> Iterator[str]:
         yield f"### `{name}`\n"
         module = inspect.getmodule(load("algorithm", name, table))
         yield inspect.cleandoc((module and module.__doc__) or "") + "\n"
+        if choices := choices_of(name):
+            yield "| rule | when | algorithm |\n|---|---|---|"
+            yield "\n".join(f"| `{each.rule}` | {each.when} | `{each.algorithm}` |" for each in choices) + "\n"
         if name in ALGORITHMS:
             features = ", ".join(f.value for f in Feature if f in features_of(name))
             yield f"Can use: {features or 'a plain space only'} ([fields](fields.md)).\n"

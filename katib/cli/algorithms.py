@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from algorithms import ALGORITHMS, STOPPERS, features_of, settings_of
+from algorithms import ALGORITHMS, STOPPERS, choices_of, features_of, settings_of
 from algorithms.features import Feature
 from algorithms.settings import SettingInfo
 from katib.cli.exits import OK
@@ -39,6 +39,9 @@ def algorithms(name: str | None, output: str) -> int:
         print_table(("SETTING", "TYPE", "DEFAULT", "ALLOWED", "ABOUT"), [_row(setting) for setting in settings])
     else:
         click.echo("It has no settings.")
+    if choices := choices_of(name):
+        click.echo("\nThe first line that fits decides:\n")
+        print_table(("RULE", "ALGORITHM", "WHEN"), [(each.rule, each.algorithm, each.when) for each in choices])
     if name in ALGORITHMS:
         click.echo(
             "\nIt can use: " + (", ".join(f.value for f in Feature if f in features_of(name)) or "a plain space only")

@@ -92,4 +92,6 @@ def _facts(path: str, field: Field, indent: int) -> Iterator[str]:
 
 def _wrapped(text: str, indent: int) -> list[str]:
     width = min(shutil.get_terminal_size().columns, MOST_COLUMNS)
-    return textwrap.wrap(text, width, initial_indent=" " * indent, subsequent_indent=" " * indent)
+    return textwrap.wrap(
+        text, width, initial_indent=" " * indent, subsequent_indent=" " * indent, break_on_hyphens=False
+    )

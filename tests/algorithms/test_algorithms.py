@@ -133,8 +133,10 @@ def test_katibs_settings_and_defaults() -> None:
             "restart_strategy": "none",
             "population_size": None,
             "inc_popsize": 2,
+            "variant": "auto",
             "random_state": None,
         },
+        "auto": {"few_points": 10, "many_trials": 1000, "random_state": None},
         "bayesianoptimization": {
             "base_estimator": "GP",
             "n_initial_points": 10,

@@ -29,6 +29,8 @@ ALGORITHMS = {
     "grid": Component("grid"),
     "sobol": Component("sobol"),
     "tpe": Component("tpe", {"n_startup_trials": "4"}),
+    "cmaes": Component("cmaes", {"population_size": "4", "sigma": "0.4"}),
+    "auto": Component("auto", {"many_trials": "10"}),
     "pbt": Component("pbt", {"n_population": "5", "truncation_threshold": "0.4"}),
     "bayesianoptimization": Component("bayesianoptimization", {"n_initial_points": "4"}),
 }
@@ -92,7 +94,10 @@ def run(workshop, spec, edits, restart_every=0):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.requires("skopt") if n == "bayesianoptimization" else ()) for n in ALGORITHMS],
+    [
+        pytest.param(n, marks=pytest.mark.requires("skopt") if n in ("bayesianoptimization", "auto") else ())
+        for n in ALGORITHMS
+    ],
 )
 def test_the_same_trials_with_restarts_and_over_grpc(open_workshop, address, name):
     spec, edits = replace(SPEC, algorithm=ALGORITHMS[name]), {5: NEW, 11: OLD}

@@ -34,6 +34,7 @@ EXPERIMENTS = {
     "multivariate-tpe": ({"n_startup_trials": "6"}, SPACE, 4, 24),
     "bayesianoptimization": ({"n_initial_points": "6"}, SPACE, 3, 15),
     "cmaes": ({}, [LR, LAYERS], 4, 24),
+    "auto": ({"many_trials": "12"}, SPACE, 3, 24),
     "grid": ({}, STEPPED, 5, 27),
     "hyperband": ({"r_l": "9", "eta": "3", "resource_name": "layers"}, SPACE, 9, 40),
     "pbt": (
