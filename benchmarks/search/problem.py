@@ -50,7 +50,8 @@ class Problem:
     name: of lower-case words and hyphens, unique. family: what it is averaged with in reports ("bbob", "scikit-learn",
     "tables", "special", "multi-objective"). best: the smallest true loss there is (sign turned where the objective
     maximises), None where nobody knows it; of several objectives the largest hypervolume, with regard to ``worst``.
-    typical: median true loss of random points, what regret is normalised by: regret 1 is that of a random point.
+    typical: median true loss of random points, what regret is normalised by: regret 1 is that of a random point; of
+    several objectives the median hypervolume of one random point.
     worst: the reference point of the hypervolume, a loss for each objective; empty of a single objective.
     """
 

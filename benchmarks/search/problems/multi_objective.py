@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from benchmarks.search.problem import Evaluation, Function, Problem
 from benchmarks.search.problems import latency
 from benchmarks.search.problems.parts import exact, random_losses
+from benchmarks.search.report.hypervolume import hypervolume
 from katib.core.objective import Objective, Target
 from katib.core.space import Real, SearchSpace
 from katib.core.trial import Parameters
@@ -66,15 +67,6 @@ def zdt3(parameters: Parameters, rng: Generator) -> Evaluation:
     """A front in five pieces."""
     f1, g = _zdt(parameters)
     return exact({"f1": f1, "f2": g * float(zdt3_front(np.array(f1 / g), g))}, rng)
-
-
-def hypervolume(losses: Array, worst: tuple[float, float]) -> float:
-    """The area that points with two losses, shape (n, 2), dominate within ``worst``."""
-    inside = losses[np.all(losses < worst, axis=1)]
-    inside = inside[np.argsort(inside[:, 0])]
-    edges = np.append(inside[:, 0], worst[0])
-    lowest = np.minimum.accumulate(inside[:, 1])
-    return float(np.sum(np.diff(edges) * (worst[1] - lowest)))
 
 
 def _zdt3_best() -> float:
