@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.search.problem import Problem
+from benchmarks.search.problems.data import MissingDataError
 from katib.core.errors import MissingExtraError, UnknownNameError
 from katib.core.naming import load
 
@@ -67,4 +68,7 @@ def problem(name: str, data_folder: Path | None = None) -> Problem:
     entry = ALL.get(name)
     if entry is None:
         raise UnknownNameError("problem", name, ALL)
-    return entry(data_folder)
+    try:
+        return entry(data_folder)
+    except MissingDataError as error:
+        raise MissingDataError(error.folder, error.file, name) from None

@@ -24,16 +24,18 @@ SOURCES: Mapping[str, str] = {
 class MissingDataError(PermanentError):
     """A file of a set is not there; says which one, how to name the folder, and where a user gets the set."""
 
-    def __init__(self, folder: Path | None, file: str) -> None:
-        self.folder, self.file = folder, file
-        super().__init__(folder, file)
+    def __init__(self, folder: Path | None, file: str, problem: str = "") -> None:
+        self.folder, self.file, self.problem = folder, file, problem
+        super().__init__(folder, file, problem)
 
     def __str__(self) -> str:
+        data_set = self.file.partition("/")[0]
+        needs = f"problem {self.problem!r} needs" if self.problem else "missing:"
         if self.folder is None:
-            missing = f"it needs {self.file!r} of a data folder: name the folder with {OPTION} DIR or ${VARIABLE}"
+            where = f"of a data folder: name the folder with {OPTION} DIR or ${VARIABLE}"
         else:
-            missing = f"there is no {self.file!r} in the data folder {str(self.folder)!r} ({OPTION}, ${VARIABLE})"
-        return f"{missing}; {self.file.partition('/')[0]} is from {SOURCES[self.file.partition('/')[0]]}"
+            where = f"which is not in the data folder {str(self.folder)!r} ({OPTION}, ${VARIABLE})"
+        return f"{needs} {self.file!r} {where}; {data_set} is from {SOURCES[data_set]}"
 
 
 def data_file(folder: Path | None, file: str) -> Path:

@@ -71,9 +71,13 @@ def test_a_table_that_does_not_fit_its_space(folder):
 def test_missing_data(name, tmp_path):
     if name.startswith("lcbench"):
         pytest.importorskip("onnxruntime")
-    with pytest.raises(MissingDataError, match=r"needs '\S+' of a data folder: .*--data DIR or \$KATIB_BENCH_DATA"):
+    with pytest.raises(
+        MissingDataError, match=rf"problem '{name}' needs '\S+' of a data folder: .*--data DIR or \$KATIB_BENCH_DATA"
+    ):
         problem(name)
-    with pytest.raises(MissingDataError, match=rf"there is no '\S+' in the data folder '{tmp_path}'.*github.com"):
+    with pytest.raises(
+        MissingDataError, match=rf"needs '\S+' which is not in the data folder '{tmp_path}'.*github.com"
+    ):
         problem(name, tmp_path)
 
 
