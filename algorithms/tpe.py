@@ -13,7 +13,7 @@ for all that are active together (Falkner et al. 2018, "BOHB", section 3.2).
   Early-stopped ones rank behind all that succeeded, the longest run first, and those that violate a constraint on
   metrics behind all others, the smallest violation first.
 * Several objectives are split by the ranks of non-domination, then by hypervolume (Ozaki et al. 2020, "MOTPE").
-* No point is suggested twice: what was tried is taken as bad once more and the model asked again, up to eight times;
+* No point is suggested twice: what was tried is taken as bad once more and the model asked again, up to 32 times;
   then an untried point is drawn at random. The search is exhausted when a finite space is used up.
 * Trials of former experiments (``spec.warmStart``) whose relevance the experiment's own trials confirm are learned from
   beside these, and spare the start-up trials that are left; each trial of its own takes the place of one of them.
@@ -47,7 +47,7 @@ from katib.core.history import History
 from katib.core.naming import load
 from katib.core.trial import Proposal, Value
 
-_TRIES = 8  # times that the model is asked for a point that was not tried
+_TRIES = 32  # times that the model is asked for a point that was not tried
 
 
 @dataclass(frozen=True, slots=True)

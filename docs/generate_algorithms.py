@@ -21,7 +21,8 @@ trial history and the seed, so it proposes the same trials in this process, over
 the setting `random_state` where given, else `katib run --seed`, else one drawn at creation and kept from then on.
 
 What Katib does differently, and why this project does not follow, is in [compatibility](compatibility.md); which tests
-show what of each, in [algorithm tests](algorithm-tests.md).
+show what of each, in [algorithm tests](algorithm-tests.md); faults of other systems that are looked for here, in
+[pitfalls](pitfalls.md).
 """
 
 
