@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from benchmarks.search.report.costs import (
     waste,
 )
 from benchmarks.search.report.document import Block, Cell, Gallery, Table, columns_with_best, heads, name_cell
-from benchmarks.search.report.numbers import seconds_text, share_text
+from benchmarks.search.report.numbers import count_text, seconds_text, share_text
 from benchmarks.search.report.study import Study
 
 
@@ -47,9 +46,10 @@ def seconds_blocks(study: Study) -> list[Block]:
             )
         )
         curves = {a: np.array([found[a][i][0] for i in reached]) for a in names}
-        name, title = f"seconds-w{workers}", f"Seconds per suggestion: {setting.title.lower()}"
-        picture = figures.seconds_curves(name, title, [KNOWN[i] for i in reached], curves, study.styles)
-        blocks.append(Gallery("Both scales are logarithmic. Lower is better.", (replace(picture, about=title),)))
+        title = f"Seconds per suggestion, {setting.title.lower()}"
+        known = [KNOWN[i] for i in reached]
+        picture = figures.seconds_curves(f"seconds-w{workers}", title, known, curves, study.styles)
+        blocks.append(Gallery("Both scales are logarithmic. Lower is better.", (picture,)))
     return blocks
 
 
@@ -82,7 +82,7 @@ def waste_blocks(study: Study) -> list[Block]:
 
 
 def _some(problems: frozenset[str]) -> str:
-    return f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}" if problems else ""
+    return count_text(len(problems), "problem") if problems else ""
 
 
 def absence_blocks(study: Study) -> list[Block]:

@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullFormatter
 
 from benchmarks.search.report.document import Figure
 from benchmarks.search.report.runs import Floats
@@ -53,6 +54,8 @@ def regret_curves(name: str, title: str, curves: Mapping[str, Floats], styles: S
         axes = drawing.subplots()
         _lines(axes, curves, styles)
         axes.set(xlabel="trials", ylabel="regret", yscale="log")
+        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_minor_formatter(NullFormatter())
         return _pictures(drawing, axes, Figure(name, title, "", "", b""))
 
 
@@ -79,7 +82,9 @@ def seconds_curves(name: str, title: str, known: Sequence[int], curves: Mapping[
             )
         axes.set(xlabel="finished trials", ylabel="seconds per suggestion", xscale="log", yscale="log")
         axes.set_xticks(known, [f"{n:,}" for n in known])
-        axes.minorticks_off()
+        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.minorticks_off()
         return _pictures(drawing, axes, Figure(name, title, "", "", b""))
 
 
@@ -113,6 +118,11 @@ def critical_differences(name: str, title: str, test: Friedman, algorithms: Sequ
             )
         axes.invert_yaxis()
         return _pictures(drawing, None, Figure(name, title, "", "", b""))
+
+
+def _plain(value: float, _: float) -> str:
+    """A power of ten as people write it."""
+    return f"{value:g}"
 
 
 def _scale(axes: Axes, test: Friedman, count: int) -> None:

@@ -22,7 +22,7 @@ def findings(study: Study) -> tuple[Item, ...]:
 def _of_setting(study: Study, setting: Setting) -> Iterator[Item]:
     for ranking in setting.rankings:
         main = main_of(setting, ranking)
-        sentences = [_leaders(ranking), _margin(ranking, main), *_worst_family(study, ranking, main)]
+        sentences = [_leaders(ranking), _margin(ranking, main), *_ours(study, ranking, main)]
         yield Item(f"{setting.title}, {scope(ranking, main)}", " ".join(sentences))
     if (speed := _speed(study, setting)) is not None:
         yield Item(f"{setting.title}, speed", speed)
@@ -33,8 +33,8 @@ def _leaders(ranking: Ranking) -> str:
     for budget, found in ranking.ranks.items():
         best = int(np.argmin(found.mean))
         bounds = between(rank_text(found.low[best]), rank_text(found.high[best]))
-        parts.append(f"{ranking.algorithms[best]} at {budget} trials ({rank_text(found.mean[best])}, {bounds})")
-    return f"Best mean rank: {', '.join(parts)}."
+        parts.append(f"{ranking.algorithms[best]} at {budget} trials with {rank_text(found.mean[best])} ({bounds})")
+    return f"Best mean rank: {'; '.join(parts)}."
 
 
 def _margin(ranking: Ranking, main: int) -> str:
@@ -49,19 +49,24 @@ def _margin(ranking: Ranking, main: int) -> str:
     return f"{sentence} Not separable from it: {', '.join(alike)}." if alike else sentence
 
 
-def _worst_family(study: Study, ranking: Ranking, main: int) -> list[str]:
-    """Of the best ranked one of ours."""
-    found = ranking.ranks[main]
+def _ours(study: Study, ranking: Ranking, main: int) -> list[str]:
+    """Where the best ranked one of ours stands, how far behind the best, and its worst family."""
+    found, compared = ranking.ranks[main], ranking.comparisons[main]
     own = [a for a, name in enumerate(ranking.algorithms) if study.styles[name].ours]
     if not own:
         return []
-    best = min(own, key=lambda a: float(found.mean[a]))
-    places = {family: int(positions(mean)[best]) for family, mean in family_ranks(found).items()}
+    ours = min(own, key=lambda a: float(found.mean[a]))
+    name, count = ranking.algorithms[ours], len(ranking.algorithms)
+    sentences = []
+    if ours != compared.best:
+        bounds = between(f"{compared.low[ours]:+.2f}", f"{compared.high[ours]:+.2f}")
+        sentences.append(
+            f"{name} is {positions(found.mean)[ours]} of {count}, {compared.difference[ours]:.2f} behind ({bounds})."
+        )
+    places = {family: int(positions(mean)[ours]) for family, mean in family_ranks(found).items()}
     worst = max(places.values())
     where = ", ".join(family for family, place in places.items() if place == worst)
-    return [
-        f"The worst place of {ranking.algorithms[best]} in a family: {worst} of {len(ranking.algorithms)} ({where})."
-    ]
+    return [*sentences, f"The worst place of {name} in a family is {worst} of {count} ({where})."]
 
 
 def _speed(study: Study, setting: Setting) -> str | None:

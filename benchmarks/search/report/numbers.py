@@ -10,14 +10,19 @@ NOTHING = "–"
 
 
 def regret_text(value: float) -> str:
-    """Three digits; what counts as reached is shown as such."""
+    """Two digits; what counts as reached is shown as such."""
     if math.isnan(value):
         return NOTHING
     if value <= FLOOR * (1 + 1e-9):
-        return f"≤ {FLOOR:.0e}".replace("e-0", "e-")
-    if value < 0.001:
-        return f"{value:.1e}".replace("e-0", "e-")
-    return f"{value:.3f}" if value < 10 else f"{value:,.0f}"
+        return f"≤ {_power(f'{FLOOR:.0e}')}"
+    if value >= 10:
+        return f"{value:,.0f}"
+    return f"{value:#.2g}" if value >= 0.00095 else _power(f"{value:.1e}")
+
+
+def _power(text: str) -> str:
+    """``1e-06`` -> ``1e-6``."""
+    return text.replace("e-0", "e-")
 
 
 def rank_text(value: float) -> str:
@@ -52,6 +57,11 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def count_text(number: int, noun: str) -> str:
+    """``1 problem``, ``2 problems``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def between(low: str, high: str) -> str:
-    """An interval of two numbers as texts."""
-    return NOTHING if NOTHING in (low, high) else f"{low} … {high}"
+    """An interval of two numbers as texts, empty without them."""
+    return "" if NOTHING in (low, high) else f"{low} … {high}"

@@ -19,7 +19,7 @@ from benchmarks.search.report.document import (
     name_cell,
     with_best,
 )
-from benchmarks.search.report.numbers import between, p_text, rank_text
+from benchmarks.search.report.numbers import between, count_text, p_text, rank_text
 from benchmarks.search.report.ranks import family_ranks, rank_curves
 from benchmarks.search.report.runs import Floats, Integers
 from benchmarks.search.report.separability import ALPHA
@@ -52,8 +52,8 @@ def order_of(ranking: Ranking, budget: int) -> Integers:
 
 def scope(ranking: Ranking, budget: int) -> str:
     """What a ranking is of, in words."""
-    problems = len(ranking.ranks[budget].group.problems)
-    return f"{len(ranking.algorithms)} algorithms on {problems} {'problem' if problems == 1 else 'problems'}"
+    problems = count_text(len(ranking.ranks[budget].group.problems), "problem")
+    return f"{len(ranking.algorithms)} algorithms on {problems}"
 
 
 def positions(mean: Floats) -> Integers:
@@ -78,7 +78,7 @@ def _mean_ranks(ranking: Ranking, main: int) -> Table:
         columns.append((cells, found.mean[order].tolist()))
     seeds = {b: int((~np.isnan(f.ranks[..., 0])).sum(axis=1).min()) for b, f in ranking.ranks.items()}
     header = [
-        Cell(f"{budget} trials", f"{len(found.group.problems)} problems, {seeds[budget]} seeds")
+        Cell(f"{budget} trials", f"{count_text(len(found.families), 'problem')}, {count_text(seeds[budget], 'seed')}")
         for budget, found in ranking.ranks.items()
     ]
     return Table(
@@ -97,11 +97,10 @@ def _names(ranking: Ranking, order: Integers) -> tuple[Sequence[Cell], Sequence[
 def _pictures(study: Study, setting: Setting, ranking: Ranking, place: int) -> Gallery:
     main, workers = main_of(setting, ranking), setting.regrets.workers
     budget = max(ranking.ranks)
-    of = scope(ranking, budget)
     curves = rank_curves(setting.regrets, ranking.ranks[budget].group, budget)
     course = figures.rank_curves(
         f"rank-curve-w{workers}-{place + 1}",
-        f"Mean rank against trials, {of}",
+        "Mean rank against trials",
         dict(zip(ranking.algorithms, curves.T, strict=True)),
         study.styles,
     )
@@ -109,7 +108,7 @@ def _pictures(study: Study, setting: Setting, ranking: Ranking, place: int) -> G
     chance = f"Friedman's test: p {'<' if test.p < 0.001 else '='} {p_text(test.p).removeprefix('< ')}"
     critical = figures.critical_differences(
         f"critical-difference-w{workers}-{place + 1}",
-        f"Critical differences at {main} trials, {scope(ranking, main)}",
+        f"Critical differences at {main} trials",
         test,
         ranking.algorithms,
         study.styles,
@@ -118,8 +117,8 @@ def _pictures(study: Study, setting: Setting, ranking: Ranking, place: int) -> G
         "First picture: higher is better. Second: each problem counts once, by the median over seeds; a bar joins "
         f"algorithms that Nemenyi's test cannot tell apart (α = {ALPHA:g}).",
         (
-            replace(course, about=f"{of}, the mean over problems of the mean over seeds"),
-            replace(critical, about=f"{scope(ranking, main)} at {main} trials. {chance}"),
+            replace(course, about=scope(ranking, budget)),
+            replace(critical, about=f"{scope(ranking, main)}. {chance}"),
         ),
     )
 
@@ -143,15 +142,19 @@ def _comparison(ranking: Ranking, budget: int, *, folded: bool) -> Table:
         )
     return Table(
         title=f"Against {best} at {budget} trials",
-        about=f"Each against {best}, which has the best mean rank on {len(found.group.problems)} problems: the "
+        about=f"Each against {best}, which has the best mean rank on {count_text(len(found.families), 'problem')}: the "
         "difference of mean ranks with its 95 % bootstrap interval, and p of Wilcoxon's signed-rank test on the "
         "medians of log regret, after Holm. Not separable: the interval holds 0. Worse: it does not, and p is below "
-        f"{ALPHA:g}; so few problems allow no p below {compared.least_p:.1g}.",
+        f"{ALPHA:g}{_power(compared.least_p)}.",
         header=heads("algorithm", "rank difference", "95 % interval", "p", "verdict"),
         rows=tuple(rows),
         folded=folded,
         words=frozenset({4}),
     )
+
+
+def _power(least_p: float) -> str:
+    return f"; so few problems allow no p below {least_p:.2g}" if least_p > ALPHA / 10 else ""
 
 
 def _families(ranking: Ranking, budget: int, *, folded: bool) -> Table:
@@ -165,7 +168,7 @@ def _families(ranking: Ranking, budget: int, *, folded: bool) -> Table:
         cells = [Cell(str(places[name][a]), rank_text(mean[a])) for a in order]
         columns.append((cells, mean[order].tolist()))
     columns.append((with_best([Cell(str(worst[a])) for a in order], worst[order]), worst[order].tolist()))
-    header = [Cell(name, f"{found.families.count(name)} problems") for name in by_family]
+    header = [Cell(name, count_text(found.families.count(name), "problem")) for name in by_family]
     return Table(
         title=f"Place in each family at {budget} trials",
         about="Place by mean rank among the problems of one family, the mean rank below it; last the worst place.",

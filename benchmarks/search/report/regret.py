@@ -68,30 +68,42 @@ def hypervolume_regret(volumes: Floats, best: float) -> Floats:
     return missing
 
 
-def regrets_of(runs: Sequence[Run], workers: int) -> Regrets:
-    """The regrets of those of ``runs`` that have so many workers. Where nobody knows the best of a problem, it is the
-    best that any of ``runs`` saw. Where a run has no feasible trial yet, its regret is the worst that any run had on
-    that problem, and at least 1."""
-    problems = {name: found for name, found in of_problem(runs).items() if any(r.workers == workers for r in found)}
-    shown = [run for run in runs if run.workers == workers]
-    algorithms = tuple(sorted({run.algorithm for run in shown}))
-    seeds = tuple(sorted({run.seed for run in shown}))
+def regrets_of(runs: Sequence[Run]) -> dict[int, Regrets]:
+    """The regrets of the runs, by number of workers. Where nobody knows the best of a problem, it is the best that any
+    run saw. Where a run has no feasible trial yet, its regret is the worst that any had on that problem, and at least
+    1. Raises PermanentError on a problem with more than two objectives."""
+    judged: dict[int, list[tuple[Run, Floats]]] = {workers: [] for workers in sorted({run.workers for run in runs})}
+    for found in of_problem(runs).values():
+        for run, curve in zip(found, _curves(found), strict=True):
+            judged[run.workers].append((run, curve))
+    return {workers: _arranged(workers, pairs) for workers, pairs in judged.items()}
+
+
+def _arranged(workers: int, pairs: Sequence[tuple[Run, Floats]]) -> Regrets:
+    """Runs with their curves, in order of problems, as one array."""
+    problems = {run.problem: run for run, _ in pairs}
+    algorithms = tuple(sorted({run.algorithm for run, _ in pairs}))
+    seeds = tuple(sorted({run.seed for run, _ in pairs}))
+    row = {name: i for i, name in enumerate(problems)}
     shape = len(algorithms), len(problems), len(seeds)
-    values = np.full((*shape, max((run.length for run in shown), default=0)), np.nan)
+    values = np.full((*shape, max(run.length for run, _ in pairs)), np.nan)
     logged = np.zeros(shape, dtype=bool)
-    for p, found in enumerate(problems.values()):
-        curves = _curves(found)
-        for run, curve in zip(found, curves, strict=True):
-            if run.workers == workers:
-                place = algorithms.index(run.algorithm), p, seeds.index(run.seed)
-                logged[place] = True
-                values[place][: len(curve)] = curve
-                if run.exhausted and len(curve):
-                    values[place][len(curve) :] = curve[-1]
-    families = tuple(found[0].family for found in problems.values())
-    best_seen = tuple(name for name, found in problems.items() if found[0].best is None)
-    values = np.maximum(values, FLOOR)
-    return Regrets(workers, algorithms, tuple(problems), families, seeds, values, logged, best_seen)
+    for run, curve in pairs:
+        place = algorithms.index(run.algorithm), row[run.problem], seeds.index(run.seed)
+        logged[place] = True
+        values[place][: len(curve)] = curve
+        if run.exhausted and len(curve):
+            values[place][len(curve) :] = curve[-1]
+    return Regrets(
+        workers=workers,
+        algorithms=algorithms,
+        problems=tuple(problems),
+        families=tuple(run.family for run in problems.values()),
+        seeds=seeds,
+        values=np.maximum(values, FLOOR),
+        logged=logged,
+        best_seen=tuple(name for name, run in problems.items() if run.best is None),
+    )
 
 
 def _curves(runs: Sequence[Run]) -> list[Floats]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from benchmarks.search.report import figures
-from benchmarks.search.report.bootstrap import interval, median, nan_median
-from benchmarks.search.report.document import Block, Cell, Gallery, Table, heads, name_cell, slug, with_best
-from benchmarks.search.report.medians import Medians, medians_at
-from benchmarks.search.report.numbers import NOTHING, between, regret_text, trials_text
+from benchmarks.search.report.bootstrap import median, nan_median
+from benchmarks.search.report.document import (
+    Block,
+    Cell,
+    Gallery,
+    Table,
+    columns_with_best,
+    heads,
+    name_cell,
+    slug,
+    with_best,
+)
+from benchmarks.search.report.medians import Medians, family_medians, medians_at
+from benchmarks.search.report.numbers import NOTHING, between, count_text, regret_text, trials_text
 from benchmarks.search.report.reach import REFERENCE, REFERENCE_TRIALS
 from benchmarks.search.report.study import Ranking, Setting, Study
 
@@ -38,7 +50,7 @@ def _curves(study: Study, setting: Setting, ranking: Ranking, place: int) -> Gal
         curves = 10 ** median(np.moveaxis(by_problem[:, names == family], 1, -1))
         count = int((names == family).sum())
         name = f"regret-{slug(family)}-w{setting.regrets.workers}-{place + 1}"
-        title = f"{family}, {count} {'problem' if count == 1 else 'problems'}"
+        title = f"{family}, {count_text(count, 'problem')}"
         drawn.append(
             figures.regret_curves(name, title, dict(zip(ranking.algorithms, curves, strict=True)), study.styles)
         )
@@ -52,25 +64,24 @@ def _curves(study: Study, setting: Setting, ranking: Ranking, place: int) -> Gal
 
 
 def _families(study: Study, setting: Setting, budget: int, found: Medians, *, folded: bool) -> Table:
-    """Families as rows; an algorithm is shown where it completed every problem of the family."""
-    families = np.array(setting.regrets.families)
-    shown = [a for a in study.algorithms if a in setting.regrets.algorithms]
-    places = [setting.regrets.algorithms.index(a) for a in shown]
-    rows = []
-    for family in sorted(set(families.tolist())):
-        draws = found.draws[:, families == family]
-        middle = median(np.log10(found.value[:, families == family]))
-        low, high = interval(median(np.moveaxis(draws, 1, -1)))
-        cells = [_regret_cell(10 ** middle[a], 10 ** low[a], 10 ** high[a]) for a in places]
-        count = int((families == family).sum())
-        name = Cell(family, f"{count} {'problem' if count == 1 else 'problems'}")
-        rows.append((name, *with_best(cells, [float(middle[a]) for a in places])))
+    """Of each algorithm the families of which it has every problem; left out is who has none."""
+    families, algorithms = np.array(setting.regrets.families), setting.regrets.algorithms
+    names = sorted(set(families.tolist()))
+    medians = {family: family_medians(found, families == family) for family in names}
+    some = {a for value, _, _ in medians.values() for a in np.flatnonzero(~np.isnan(value))}
+    places = [a for a in (algorithms.index(name) for name in study.algorithms if name in algorithms) if a in some]
+    columns: list[tuple[Sequence[Cell], Sequence[float]]] = [
+        ([name_cell(algorithms[a]) for a in places], [np.nan] * len(places))
+    ]
+    for value, low, high in medians.values():
+        columns.append(([_regret_cell(value[a], low[a], high[a]) for a in places], [float(value[a]) for a in places]))
+    header = [Cell(family, count_text(int((families == family).sum()), "problem")) for family in names]
     return Table(
         title=f"Median regret by family at {budget} trials",
         about="The median over the problems of a family of the median over seeds, and its 95 % bootstrap interval over "
         "seeds; 0 is the best there is, 1 a random point. Only where all problems of the family were run.",
-        header=(Cell("family"), *(name_cell(a) for a in shown)),
-        rows=tuple(rows),
+        header=(Cell("algorithm"), *header),
+        rows=columns_with_best(columns),
         folded=folded,
     )
 
@@ -84,7 +95,7 @@ def _problems(study: Study, setting: Setting, budget: int, found: Medians) -> Ta
             continue
         cells = [_regret_cell(found.value[a, p], found.low[a, p], found.high[a, p]) for a in places]
         seeds = int(found.seeds[:, p].max())
-        name = Cell(problem, f"{setting.regrets.families[p]}, {seeds} seeds")
+        name = Cell(problem, f"{setting.regrets.families[p]}, {count_text(seeds, 'seed')}")
         rows.append((name, *with_best(cells, [float(found.value[a, p]) for a in places])))
     return Table(
         title=f"Median regret by problem at {budget} trials",

@@ -67,8 +67,7 @@ def study_of(reading: Reading) -> Study:
     """Compute everything. Raises PermanentError on a problem with more than two objectives."""
     names = sorted({run.algorithm for run in reading.runs})
     styles = styles_of({name: is_ours(name, reading.runs) for name in names})
-    workers = sorted({run.workers for run in reading.runs})
-    settings = tuple(_setting(regrets_of(reading.runs, count)) for count in workers)
+    settings = tuple(_setting(regrets) for regrets in regrets_of(reading.runs).values())
     return Study(reading.runs, reading.unreadable, settings, styles)
 
 

@@ -15,7 +15,7 @@ PACKAGE = "katib-engine"  # in the versions of what is ours
 Dash = str | tuple[int, tuple[float, ...]]  # as matplotlib takes it
 
 # Middle tones: they stand out from white and from black.
-_WARM = ("#e8590c", "#d6336c", "#c99700", "#a0522d", "#f06595", "#c92a2a")
+_WARM = ("#e8590c", "#d6336c", "#c99700", "#b5651d", "#f06595", "#c92a2a")
 _COLD = ("#1c7ed6", "#0ca678", "#7950f2", "#66a80f", "#1098ad", "#5c7cfa", "#2f9e44", "#ae3ec9", "#3b8ea5", "#9775fa")
 _GREY = ("#868e96", "#a39e93", "#7d8597")
 _DASHES: tuple[Dash, ...] = ("solid", (0, (5, 1.2)), (0, (2, 1)), (0, (5, 1, 1, 1)))
@@ -23,7 +23,7 @@ _DASHES: tuple[Dash, ...] = ("solid", (0, (5, 1.2)), (0, (2, 1)), (0, (5, 1, 1, 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Of one algorithm."""
+    """Of one algorithm. ours: it is one of this project's, and no plain baseline."""
 
     colour: str
     dash: Dash
@@ -38,25 +38,28 @@ class Style:
 
 def is_ours(algorithm: str, runs: Iterable[Run]) -> bool:
     """Whether it is one of this project's: its name without settings says so, or the versions of any of its runs."""
-    return algorithm.partition(":")[0] in ALGORITHMS or any(
-        PACKAGE in run.versions for run in runs if run.algorithm == algorithm
-    )
+    return _base(algorithm) in ALGORITHMS or any(PACKAGE in run.versions for run in runs if run.algorithm == algorithm)
 
 
 def styles_of(ours: Mapping[str, bool]) -> dict[str, Style]:
     """A style for each algorithm; ``ours``: whether it is."""
-    own = sorted((n for n in ours if ours[n] and n not in BASELINES), key=lambda n: (_flagship(n), n))
+    plain = sorted(n for n in ours if ours[n] and _base(n) in BASELINES)
+    own = sorted((n for n in ours if ours[n] and n not in plain), key=lambda n: (_flagship(n), n))
     rivals = sorted(n for n in ours if not ours[n])
-    plain = sorted(n for n in ours if ours[n] and n in BASELINES)
     return {
         **{name: _style(_WARM, i, 2.4, ours=True) for i, name in enumerate(own)},
         **{name: _style(_COLD, i, 1.4, ours=False) for i, name in enumerate(rivals)},
-        **{name: _style(_GREY, i, 1.2, ours=True) for i, name in enumerate(plain)},
+        **{name: _style(_GREY, i, 1.2, ours=False) for i, name in enumerate(plain)},
     }
 
 
 def _flagship(name: str) -> int:
-    return FLAGSHIPS.index(name) if name in FLAGSHIPS else len(FLAGSHIPS)
+    return FLAGSHIPS.index(_base(name)) if _base(name) in FLAGSHIPS else len(FLAGSHIPS)
+
+
+def _base(name: str) -> str:
+    """The name without settings."""
+    return name.partition(":")[0]
 
 
 def _style(colours: tuple[str, ...], place: int, width: float, *, ours: bool) -> Style:

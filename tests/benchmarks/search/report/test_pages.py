@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.search.report.findings import findings
 from benchmarks.search.report.runs import read_runs
 from benchmarks.search.report.study import budgets_of, study_of
 from benchmarks.search.report.styles import styles_of
@@ -126,6 +127,9 @@ def test_odd_names_are_escaped(page, report):
         pytest.param("One trial at a time, 4 algorithms on 6 problems", id="the full ranking"),
         pytest.param("One trial at a time, 5 algorithms on 3 problems", id="with the slow one, on what it completed"),
         pytest.param("8 trials at a time, 4 algorithms on 6 problems", id="several workers apart"),
+        pytest.param("Best mean rank: bayesianoptimization at 25 trials with 1.", id="who leads"),
+        pytest.param("The worst place of bayesianoptimization in a family is 1 of 4", id="where ours is worst"),
+        pytest.param("bayesianoptimization reaches what optuna-tpe has after 100 trials in", id="speed"),
         pytest.param("Trials to reach what optuna-tpe has after 100", id="trials to reach"),
         pytest.param("could not start", id="not applicable"),
         pytest.param("ended after 30 to 30 trials", id="ended early"),
@@ -138,6 +142,16 @@ def test_odd_names_are_escaped(page, report):
 def test_both_pages_say(words, page, report):
     assert words in page
     assert words in report["report.md"].read_text()
+
+
+def test_findings_say_where_ours_falls_short(tmp_path):
+    skills = {"bayesianoptimization": 1.0, "random": 0.2, "rival": 2.5}
+    study = study_of(read_runs(write_logs(tmp_path, contest(skills, PROBLEMS[:4], 4, 30))))
+    (found,) = findings(study)
+    assert found.about == "One trial at a time, 3 algorithms on 4 problems"
+    assert "Best mean rank: rival at 25 trials with 1." in found.text
+    assert "bayesianoptimization is 2 of 3, 0." in found.text or "bayesianoptimization is 2 of 3, 1." in found.text
+    assert found.text.endswith("in a family is 2 of 3 (bbob).")
 
 
 def test_the_tables_of_the_markdown_page_are_tables(report):

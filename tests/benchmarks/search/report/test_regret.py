@@ -14,7 +14,7 @@ from tests.benchmarks.search.report.logs import run_log, trial, write_logs
 
 def curve(*logs, workers=1):
     """Regret after each trial of the first of the logs."""
-    found = regrets_of([run_of(log) for log in logs], workers)
+    found = regrets_of([run_of(log) for log in logs])[workers]
     first = logs[0]
     place = found.algorithms.index(first.algorithm), found.problems.index(first.problem), found.seeds.index(first.seed)
     return found.values[place].tolist()
@@ -57,7 +57,7 @@ def test_the_best_and_the_worst_are_those_of_all_logs():
     here = run_log([None, 4, 2], best=None, typical=6.0)
     there = run_log([10, 0, 0], best=None, typical=6.0, algorithm="other", workers=8)
     assert curve(here, there) == pytest.approx([10 / 6, 4 / 6, 2 / 6])
-    assert regrets_of([run_of(here), run_of(there)], 1).best_seen == ("bowl",)
+    assert regrets_of([run_of(here), run_of(there)])[1].best_seen == ("bowl",)
 
 
 def test_two_fronts_together_are_the_best():
@@ -74,7 +74,7 @@ def test_an_exhausted_run_keeps_its_last_value_and_an_ended_one_has_none():
         run_log([0.5, 0.25], algorithm="ended", budget=4, error="ValueError: no"),
         run_log([0.9] * 4, algorithm="whole"),
     ]
-    found = regrets_of([run_of(log) for log in logs], 1)
+    found = regrets_of([run_of(log) for log in logs])[1]
     values = dict(zip(found.algorithms, found.values[:, 0, 0], strict=True))
     assert values["spent"].tolist() == [0.5, 0.25, 0.25, 0.25]
     assert values["ended"][:2].tolist() == [0.5, 0.25]
@@ -115,7 +115,7 @@ def test_hypervolumes_so_far_are_those_of_each_beginning():
 def test_three_objectives_are_refused():
     log = run_log(worst=(1.0, 1.0, 1.0), best=None, trials=(trial(0.1, 0.2, 0.3),))
     with pytest.raises(PermanentError, match="2 objectives, got 3"):
-        regrets_of([run_of(log)], 1)
+        regrets_of([run_of(log)])
 
 
 def test_reading(tmp_path):

@@ -17,6 +17,7 @@ from benchmarks.search.report.bootstrap import (
     nan_median,
 )
 from benchmarks.search.report.costs import seconds_at, shares, waste
+from benchmarks.search.report.medians import family_medians, medians_at
 from benchmarks.search.report.ranks import completed, family_ranks, group_at, groups, mean_ranks, rank_curves, ranks
 from benchmarks.search.report.reach import reach, trials_to_reach
 from benchmarks.search.report.regret import regrets_of
@@ -195,7 +196,7 @@ def of(losses, **fields):
         for (algorithm, problem), curves in losses.items()
         for seed, curve in enumerate(curves)
     ]
-    return regrets_of([run_of(log) for log in logs], 1)
+    return regrets_of([run_of(log) for log in logs])[1]
 
 
 def test_mean_ranks_curves_and_families():
@@ -256,6 +257,27 @@ def test_seeds_that_not_all_have_are_left_out():
     ranked = mean_ranks(found, group_at(found, (0, 1), 1), 1)
     assert ranked.mean.tolist() == [1, 2]
     assert np.isnan(ranked.ranks[0, 1]).all()
+
+
+def test_medians_of_families_need_all_of_their_problems():
+    found = of(
+        {
+            **{("a", f"p{i}"): [[0.1 * 10**-i], [0.1 * 10**-i]] for i in range(3)},
+            **{("b", f"p{i}"): [[0.2], [0.2], [0.8]] for i in range(2)},
+            ("b", "q1"): [[0.01], [0.0001]],
+        }
+    )
+    medians = medians_at(found, 1)
+    assert medians.value.tolist() == [
+        pytest.approx([0.1, 0.01, 0.001, NAN], nan_ok=True),
+        pytest.approx([0.2, 0.2, NAN, 0.001], nan_ok=True),
+    ]
+    families = np.array(found.families)
+    value, low, high = family_medians(medians, families == "p")
+    assert (value[0], low[0], high[0]) == pytest.approx((0.01, 0.01, 0.01))
+    assert np.isnan([value[1], low[1], high[1]]).all()
+    value, low, high = family_medians(medians, families == "q")
+    assert (value[1], low[1], high[1]) == pytest.approx((0.001, 0.0001, 0.01))
 
 
 def separated(margin, problems=12, seeds=5):
