@@ -18,7 +18,7 @@ from katib.core.experiment import Component
 
 # Short for one or several. "ours": those that need no settings and no reports on the way.
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "ours": ("random", "sobol", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization"),
+    "ours": ("random", "sobol", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization", "auto"),
     "bo": ("bayesianoptimization",),
 }
 _VALUE = re.compile(r"[A-Za-z0-9_.+-]+")

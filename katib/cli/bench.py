@@ -102,7 +102,12 @@ def _suites_of(name: str) -> str:
     "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR",
     envvar="KATIB_BENCH_DATA", help="Data of the problems that need some  [default: $KATIB_BENCH_DATA]",
 )  # fmt: skip
-@click.option("--problems", type=Names(), metavar="P,Q,...", help="These problems of the suite only")
+@click.option(
+    "--problems",
+    type=Names(),
+    metavar="P,Q,...",
+    help="These problems of the suite only; another suite's name stands for all of its problems",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with one thread")
 @click.option("--limit-minutes", type=click.FloatRange(0, min_open=True), metavar="MINUTES", help="End longer runs")
 @click.option("--retry-errors", is_flag=True, help="Run again what ended with an error")
@@ -140,7 +145,8 @@ def _campaign(
 ) -> Campaign:
     """What the options ask for. Raises UnknownNameError and SpecError on names that mean nothing."""
     of_suite = suite(suite_name)
-    for name in problems or ():
+    chosen = list(dict.fromkeys(each for name in problems or of_suite for each in SUITES.get(name, (name,))))
+    for name in chosen:
         if name not in of_suite:
             raise UnknownNameError(f"problem of the suite {suite_name!r}", name, of_suite)
     try:
@@ -148,7 +154,7 @@ def _campaign(
     except SpecError as error:
         raise SpecError(error.problems, source="--algorithms") from error
     options["minutes"] = options.pop("limit_minutes")
-    return Campaign(folder, suite_name, list(problems or of_suite), algorithms, **options)
+    return Campaign(folder, suite_name, chosen, algorithms, **options)
 
 
 def _tell(ended: Sequence[Ended]) -> None:

@@ -58,6 +58,13 @@ def test_run_and_go_on(katib, tmp_path):
     assert {path.name for path in logs(tmp_path / "results")} == {"w2-s0.json", "w2-s1.json", "w2-s2.json"}
 
 
+def test_problems_of_another_suite(katib, tmp_path):
+    words = ("bench", "run", "--suite", "full", "--budget", "2", "--seeds", "1", "--algorithms", "random")
+    assert katib(*words, "--problems", "multi-objective,vessel", "--out", "results").status == OK
+    assert {path.parts[-3] for path in logs(tmp_path / "results")} == {*SUITES["multi-objective"], "vessel"}
+    assert {path.parts[-4] for path in logs(tmp_path / "results")} == {"full"}
+
+
 def test_errors_are_told_once(katib):
     answer = katib(*RUN, "--algorithms", "hyperband:r_l=4:resource_name=none", "--out", "results", "--jobs", "2")
     assert answer.status == OK
