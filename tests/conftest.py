@@ -38,7 +38,6 @@ PARTS = {
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "tensorboard": lambda: importlib.util.find_spec("tensorboard") is not None,
     "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,
-    "matplotlib": lambda: importlib.util.find_spec("matplotlib") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
     "bench": lambda: all(map(importlib.util.find_spec, ("sklearn", "onnxruntime", "matplotlib", "jinja2"))),
     "bench-data": lambda: os.path.isdir(os.environ.get("KATIB_BENCH_DATA", "")),

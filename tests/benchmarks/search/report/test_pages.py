@@ -18,7 +18,7 @@ from benchmarks.search.report.write import write_report
 from katib.core.errors import PermanentError
 from tests.benchmarks.search.report.logs import contest, run_log, trial, write_logs
 
-pytestmark = pytest.mark.requires("matplotlib")
+pytestmark = pytest.mark.requires("bench")
 ROOT = Path(__file__).parents[4]
 SKILLS = {"bayesianoptimization": 1.6, "random": 0.3, "optuna-tpe": 1.0, "hebo": 1.5, "<b>odd</b>|$x$": 0.8}
 PROBLEMS = [(f"sphere-{i}d", "bbob") for i in range(4)] + [("crashy", "special"), ("zdt1", "multi-objective")]
