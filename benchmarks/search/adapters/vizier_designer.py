@@ -1,0 +1,90 @@
+"""Vizier: ``VizierGPUCBPEBandit``, the designer behind its service's algorithm ``DEFAULT`` (Song et al. 2024, "The
+Vizier Gaussian process bandit algorithm"), at its defaults. So that what JAX has compiled serves again, it is kept between suggestions, arrays are padded to
+multiples of 10 trials (of a single objective, for which it can do that; by default it compiles anew for each number of
+trials), and the compiled programs are kept in the environment for the next process.
+
+Failed trials are infeasible ones. It is told of the trials under way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+from vizier import pyvizier as vz
+from vizier.algorithms import ActiveTrials, CompletedTrials
+from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit  # the public package imports cvxpy
+from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
+
+from .axes import Axis, axes_of, point
+from .serve import Point, Result, Setup
+
+PACKAGES = ("google-vizier", "jax")
+
+
+class Designer:
+    """The designer, asked and told."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._axes = axes_of(setup.parameters)
+        problem = vz.ProblemStatement()
+        for axis in self._axes:
+            _add(problem.search_space.root, axis)
+        for number in range(setup.objectives):
+            problem.metric_information.append(
+                vz.MetricInformation(f"loss{number}", goal=vz.ObjectiveMetricGoal.MINIMIZE)
+            )
+        jax.config.update("jax_compilation_cache_dir", str(Path(sys.prefix) / "jax-cache"))
+        padded = PaddingType.MULTIPLES_OF_10 if setup.objectives == 1 else PaddingType.NONE
+        self._designer = VizierGPUCBPEBandit(
+            problem, rng=jax.random.PRNGKey(setup.seed), padding_schedule=PaddingSchedule(num_trials=padded)
+        )
+        self._under_way: dict[int, vz.Trial] = {}
+        self._number = 0
+
+    def ask(self) -> tuple[int, Point]:
+        """The next point, and the number of its trial."""
+        (suggestion,) = self._designer.suggest(1)
+        self._number += 1
+        trial = self._under_way[self._number] = suggestion.to_trial(self._number)
+        self._designer.update(CompletedTrials([]), ActiveTrials(list(self._under_way.values())))
+        return self._number, point(self._axes, {name: _number(value) for name, value in _values(trial).items()})
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """All at once, with those that are still under way."""
+        completed = []
+        for number, losses, _ in results:
+            trial = self._under_way.pop(number)
+            measured = vz.Measurement({f"loss{i}": loss for i, loss in enumerate(losses)})
+            completed.append(trial.complete(measured, infeasibility_reason=None if losses else "failed"))
+        self._designer.update(CompletedTrials(completed), ActiveTrials(list(self._under_way.values())))
+
+
+def _add(root: Any, axis: Axis) -> None:
+    scale = vz.ScaleType.LOG if axis.log else vz.ScaleType.LINEAR
+    if axis.kind == "category":
+        root.add_categorical_param(axis.name, [str(place) for place in axis.places])
+    elif axis.kind == "integer":
+        root.add_int_param(axis.name, int(axis.low), int(axis.high), scale_type=scale)
+    else:
+        root.add_float_param(axis.name, axis.low, axis.high, scale_type=scale)
+
+
+def _values(trial: vz.Trial) -> dict[str, Any]:
+    return {name: trial.parameters.get_value(name) for name in trial.parameters}
+
+
+def _number(value: Any) -> float:
+    return float(value)
+
+
+def start(setup: Setup) -> Designer:
+    """Set it up."""
+    return Designer(setup)
