@@ -9,11 +9,14 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from benchmarks.search.environments import Environment, State, status_of
+from benchmarks.search.rivals import RIVALS
 from tests import kubernetes_cluster as cluster
 from tests.database_servers import KINDS, STORES, SharedServers, new_store
 from tests.shared_programs import SharedPrograms
@@ -31,6 +34,10 @@ def _has_server(kind: str, driver: str) -> bool:
     return is_installed(kind)
 
 
+def _is_installed(environment: Environment) -> bool:
+    return status_of(environment).state is State.INSTALLED
+
+
 # Part -> whether it is here. A package is looked for by name, a server by its program.
 PARTS = {
     "skopt": lambda: importlib.util.find_spec("skopt") is not None,
@@ -40,6 +47,7 @@ PARTS = {
     "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,
     "bench": lambda: all(map(importlib.util.find_spec, ("sklearn", "onnxruntime", "matplotlib", "jinja2"))),
+    **{f"rival-{name}": partial(_is_installed, kind.environment) for name, kind in RIVALS.items()},
     "bench-data": lambda: os.path.isdir(os.environ.get("KATIB_BENCH_DATA", "")),
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),

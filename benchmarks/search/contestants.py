@@ -13,13 +13,17 @@ from functools import partial
 from algorithms import ALGORITHMS
 from benchmarks.search.ours import check_ours, create_ours
 from benchmarks.search.player import Contestant
+from benchmarks.search.rivals import RIVALS, Rival
 from katib.core.errors import Problem, SpecError, UnknownNameError
 from katib.core.experiment import Component
 
+FAST = 0.1  # seconds for a suggestion
 # Short for one or several. "ours": those that need no settings and no reports on the way.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "ours": ("random", "sobol", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization", "auto"),
     "bo": ("bayesianoptimization",),
+    "fast-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds < FAST),
+    "slow-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds >= FAST),
 }
 _VALUE = re.compile(r"[A-Za-z0-9_.+-]+")
 
@@ -36,9 +40,11 @@ def contestant(name: str) -> Contestant:
     if component.name in ALGORITHMS or ":" in component.name:
         check_ours(component)
         return Contestant(_canonical(name), partial(create_ours, component))
+    if component.name in RIVALS and not component.settings:
+        return Contestant(component.name, partial(Rival, component.name), learns_from_all=False)
     if component.settings:
         raise SpecError([Problem(name, f"settings are for our own algorithms: {', '.join(sorted(ALGORITHMS))}")])
-    raise UnknownNameError("algorithm", name, [*ALGORITHMS, *ALIASES])
+    raise UnknownNameError("algorithm", name, [*ALGORITHMS, *RIVALS, *ALIASES])
 
 
 def _canonical(name: str) -> str:

@@ -1,8 +1,8 @@
 """Where rivals live: an environment for each package, with every version in it pinned, beside this project's own.
 
-The pins of ``pins/NAME.txt`` are the whole of an environment, what packages depend on included, so pip is told to follow
-no dependencies: what is installed is the same today and next year. It lies in ``~/.cache/katib-bench/NAME-HASH``
-(another folder: option or environment variable ``KATIB_BENCH_ENVIRONMENTS``), where the hash is that of the pins and of
+The pins of ``pins/NAME.txt`` are the whole of an environment, what packages depend on included, so pip follows no
+dependencies: what is installed is the same today and next year. It lies in ``~/.cache/katib-bench/NAME-HASH``, or in
+the folder that the environment variable ``KATIB_BENCH_ENVIRONMENTS`` names, where the hash is of the pins and
 Python's version; it is made aside and renamed once its package can be imported. What pip wrote lies beside it in
 ``NAME-HASH.log``, and why it failed, if it did, in ``NAME-HASH.failed``.
 

@@ -85,5 +85,6 @@ _KINDS: Mapping[type, str] = {Real: "real", Integer: "integer", Ordinal: "ordina
 
 
 def _typed(parameter: Parameter, value: Any) -> Value:
-    checked = parameter.check(value)
-    return parameter.nearest(checked) if isinstance(parameter, (Real, Integer)) else checked
+    if isinstance(parameter, (Real, Integer)):
+        return parameter.nearest(parameter.check(value))
+    return parameter.check(value)

@@ -21,6 +21,7 @@ _LEAVE = 2.0  # seconds to end by itself
 # One core for everybody; sets of texts in one order, so that runs repeat.
 _VARIABLES = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "PYTHONHASHSEED": "0",
     "PYTHONUNBUFFERED": "1",
 }
@@ -63,7 +64,10 @@ class RivalProcess:
         if not line:
             self.close()
             raise AlgorithmError(f"its process ended: {self._last_words() or 'without a word'}")
-        answer: Mapping[str, Any] = json.loads(line)
+        try:
+            answer: Mapping[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise AlgorithmError(f"no answer of the protocol: {line[:_TOLD]!r}") from error
         if "error" in answer:
             raise AlgorithmError(str(answer["error"]))
         return answer

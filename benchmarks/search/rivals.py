@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from algorithms.features import Feature, used_by
-from benchmarks.search.environments import Environment, State, Status, install, python_of, status_of
+from algorithms.features import Feature, uses
+from benchmarks.search.environments import Environment, State, install, python_of, status_of
 from benchmarks.search.rival import described, parameters_of
 from benchmarks.search.rival_process import RivalProcess
 from katib.core.errors import AlgorithmError, Problem, SpecError, UnknownNameError
@@ -181,7 +181,7 @@ def kind_of(name: str) -> RivalKind:
 
 def check_supported(name: str, spec: ExperimentSpec) -> None:
     """Raises SpecError with what ``spec`` asks for and the rival does not support; of conditions see ``RivalKind``."""
-    missing = used_by(spec) - kind_of(name).supports - {Feature.CONDITIONS}
+    missing = uses(spec) - kind_of(name).supports - {Feature.CONDITIONS}
     if missing:
         raise SpecError([Problem("", f"not applicable: {name} has no {each.value}") for each in sorted(missing)])
 
@@ -200,9 +200,11 @@ def _setup(kind: RivalKind, spec: ExperimentSpec) -> dict[str, Any]:
     }
 
 
-def statuses() -> dict[str, Status]:
-    """Whether each rival can run, and if not, why."""
-    return {name: status_of(kind.environment) for name, kind in RIVALS.items()}
+def summary(name: str) -> str:
+    """In a line: whether it can run, and if not, why; else what it is."""
+    kind = kind_of(name)
+    state, detail = status_of(kind.environment)
+    return f"{state}: {detail.splitlines()[0] if detail else kind.about}"
 
 
 def main() -> int:
@@ -211,17 +213,14 @@ def main() -> int:
     parser.add_argument("action", nargs="?", choices=("list", "install"), default="list")
     parser.add_argument("names", nargs="*", metavar="NAME", help="rivals or environments (default: all)")
     options = parser.parse_args()
+    chosen = {name: kind for name, kind in RIVALS.items() if _is_named(name, kind, options.names)}
     if options.action == "install":
-        chosen = {kind.environment for name, kind in RIVALS.items() if _is_named(name, kind, options.names)}
-        for environment in sorted(chosen, key=lambda each: each.name):
-            if not environment.own:
-                print(f"{environment.name}: installing", flush=True)
-                install(environment)
-    found = {name: status for name, status in statuses().items() if _is_named(name, RIVALS[name], options.names)}
-    for name, (state, detail) in found.items():
-        first = detail.splitlines()[0] if detail else RIVALS[name].about
-        print(f"{name:<14}{state:<11}{RIVALS[name].seconds:>7g} s  {first}")
-    return int(any(status.state is State.FAILED for status in found.values()))
+        for environment in dict.fromkeys(kind.environment for kind in chosen.values() if not kind.environment.own):
+            print(f"{environment.name}: installing", flush=True)
+            install(environment)
+    for name, kind in chosen.items():
+        print(f"{name:<14}{kind.seconds:>7g} s  {summary(name)}")
+    return int(any(status_of(kind.environment).state is State.FAILED for kind in chosen.values()))
 
 
 def _is_named(name: str, kind: RivalKind, names: Sequence[str]) -> bool:

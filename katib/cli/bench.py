@@ -13,6 +13,7 @@ from algorithms import ALGORITHMS
 from benchmarks.search.campaign import Campaign, Ended, prepare, run
 from benchmarks.search.contestants import ALIASES, contestant, expand
 from benchmarks.search.problems import ALL, problem
+from benchmarks.search.rivals import RIVALS, summary
 from benchmarks.search.suites import SUITES, suite
 from katib.cli.bench_screen import interrupted_by_signals, make_board
 from katib.cli.exits import INTERRUPTED, OK
@@ -70,6 +71,7 @@ def list_(output: str) -> int:
     problems = [{"name": name, "family": entry.family, "data": entry.needs_data} for name, entry in ALL.items()]
     rows = [(name, entry.family, "yes" if entry.needs_data else "", _suites_of(name)) for name, entry in ALL.items()]
     algorithms = [{"name": name, "kind": "ours", "about": ""} for name in sorted(ALGORITHMS)]
+    algorithms += [{"name": name, "kind": "rival", "about": summary(name)} for name in RIVALS]
     algorithms += [{"name": name, "kind": "short", "about": ", ".join(names)} for name, names in ALIASES.items()]
     if output != "table":
         print_object({"suites": suites, "problems": problems, "algorithms": algorithms}, output)

@@ -35,7 +35,7 @@ class Optimizer:
     def __init__(self, setup: Setup) -> None:
         # It draws from the global generators.
         random.seed(setup.seed)
-        np.random.seed(setup.seed)  # noqa: NPY002
+        np.random.seed(setup.seed)
         torch.manual_seed(setup.seed)
         self._axes = axes_of(setup.parameters)
         space = DesignSpace().parse([_parameter(axis) for axis in self._axes])

@@ -6,7 +6,7 @@ Conditional parameters are asked for only where they are active, as define-by-ru
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -81,7 +81,9 @@ class AutoSampler:
         return self.sampler
 
     def _kind(self, complete: Sequence[optuna.trial.FrozenTrial]) -> type[BaseSampler]:
-        seen_conditions = self._conditional and any(each.params.keys() != complete[0].params.keys() for each in complete)
+        seen_conditions = self._conditional and any(
+            each.params.keys() != complete[0].params.keys() for each in complete
+        )
         many, several = len(complete) >= _MOST_FOR_MODELS, self._setup.objectives > 1
         if not several and isinstance(self.sampler, TPESampler):
             return TPESampler
@@ -94,11 +96,12 @@ class AutoSampler:
         return TPESampler if self._setup.constraints else CmaEsSampler
 
     def _new(self, kind: type[BaseSampler], complete: Sequence[optuna.trial.FrozenTrial]) -> BaseSampler:
-        settings: Mapping[type[BaseSampler], Mapping[str, Any]] = {
-            TPESampler: {"multivariate": True, "constant_liar": True},
-            CmaEsSampler: {"source_trials": sorted(complete, key=_completed)[:_MOST_FOR_MODELS]},
-        }
-        return kind(seed=self._seed(), **settings.get(kind, {}))
+        seed = self._seed()
+        if kind is TPESampler:
+            return TPESampler(seed=seed, multivariate=True, constant_liar=True)
+        if kind is CmaEsSampler:
+            return CmaEsSampler(seed=seed, source_trials=sorted(complete, key=_completed)[:_MOST_FOR_MODELS])
+        return GPSampler(seed=seed) if kind is GPSampler else NSGAIISampler(seed=seed)
 
     def _seed(self) -> int:
         return self._random.randrange(2**31)

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Protocol, TextIO
@@ -45,7 +45,7 @@ class Result(NamedTuple):
     violations: Sequence[float]
 
 
-class Exhausted(Exception):  # noqa: N818
+class Exhausted(Exception):
     """There are no further points."""
 
 
@@ -74,7 +74,12 @@ class Server:
         """The line that answers a line."""
         try:
             (kind, content), *_ = json.loads(line).items()
-            return json.dumps({"setup": self._setup, "ask": self._ask, "tell": self._tell}[kind](content))
+            answers: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
+                "setup": self._setup,
+                "ask": self._ask,
+                "tell": self._tell,
+            }
+            return json.dumps(answers[kind](content))
         except Exception as error:
             traceback.print_exc()
             return json.dumps({"error": f"{type(error).__name__}: {error}"})

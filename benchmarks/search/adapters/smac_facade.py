@@ -1,9 +1,9 @@
 """SMAC3: the hyperparameter-optimisation facade (random forest, log EI, Sobol start) at its defaults, asked and told.
 
 ``deterministic``: each configuration is evaluated once, else it would spend trials on repeats. Several objectives are
-scalarised by its ParEGO, which its documentation recommends in place of the mean. Failed trials are crashed ones, at the
-largest cost so far, once there is one: its infinite ``crash_cost`` turns into NaN on the facade's log scale, so users
-have to name one.
+scalarised by its ParEGO: by the mean, its default, it would look for one point only. Failed trials are crashed ones, at
+the largest cost so far, once there is one: its infinite ``crash_cost`` turns into NaN on the facade's log scale, so
+users have to name one.
 """
 
 from __future__ import annotations

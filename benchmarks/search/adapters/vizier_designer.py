@@ -1,26 +1,23 @@
-"""Vizier: ``VizierGPUCBPEBandit``, the designer behind its service's algorithm ``DEFAULT`` (Song et al. 2024, "The
-Vizier Gaussian process bandit algorithm"), at its defaults. So that what JAX has compiled serves again, it is kept between suggestions, arrays are padded to
-multiples of 10 trials (of a single objective, for which it can do that; by default it compiles anew for each number of
-trials), and the compiled programs are kept in the environment for the next process.
+"""Vizier: ``VizierGPUCBPEBandit``, the designer behind its service's algorithm ``DEFAULT``, at its defaults (Song et
+al. 2024, "The Vizier Gaussian process bandit algorithm").
 
-Failed trials are infeasible ones. It is told of the trials under way.
+So that what JAX has compiled serves again, it is kept between suggestions, arrays are padded to multiples of 10 trials
+(of a single objective, for which it can do that; else it compiles anew for each number of trials), and the compiled
+programs are kept in the environment for the next process. Failed trials are infeasible ones. It is told of the trials
+under way.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
-
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
-
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 from vizier import pyvizier as vz
-from vizier.algorithms import ActiveTrials, CompletedTrials
 from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit  # the public package imports cvxpy
+from vizier.algorithms import ActiveTrials, CompletedTrials
 from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
 
 from .axes import Axis, axes_of, point

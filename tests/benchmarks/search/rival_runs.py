@@ -46,9 +46,7 @@ SEVERAL = Objective("loss", others=(Target("size"),))
 
 def spec_of(space: SearchSpace, objective: Objective = SINGLE, *, trials: int = 15, workers: int = 1) -> ExperimentSpec:
     """An experiment of that size."""
-    return ExperimentSpec(
-        Key("default", "rivals"), space, objective, Component(""), Budget(workers, trials), seed=11
-    )
+    return ExperimentSpec(Key("default", "rivals"), space, objective, Component(""), Budget(workers, trials), seed=11)
 
 
 def values_at(space: SearchSpace, parameters: Parameters) -> dict[str, float]:
@@ -87,9 +85,7 @@ class Run:
     def _start(self, parameters: Parameters, labels: Mapping[str, str]) -> None:
         self.points.append(self.spec.space.check(parameters))
         number, seq = self.history.next_number, self._seq()
-        self.history.record(
-            Trial(number, f"t{number}", parameters, labels, state=TrialState.RUNNING, seq=seq)
-        )
+        self.history.record(Trial(number, f"t{number}", parameters, labels, state=TrialState.RUNNING, seq=seq))
 
     def _finish(self, number: int) -> None:
         trial = self.history.trials[number]
@@ -98,9 +94,7 @@ class Run:
             return
         values = self.values(self.spec.space, trial.parameters)
         observation = observe({}, [Measurement(name, value, repr(value), 0.0) for name, value in values.items()])
-        self.history.record(
-            evolve(trial, state=TrialState.SUCCEEDED, seq=self._seq(), observation=observation)
-        )
+        self.history.record(evolve(trial, state=TrialState.SUCCEEDED, seq=self._seq(), observation=observation))
 
     def _seq(self) -> int:
         return len(self.points) + len(self.history.finished) + 1
