@@ -26,7 +26,8 @@ from skopt.learning import GradientBoostingQuantileRegressor
 from skopt.space import Categorical, Real
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from algorithms.bayesian_optimization import BayesianOptimizationSettings, Observed
+from algorithms.bayesian_settings import BayesianOptimizationSettings
+from algorithms.skopt_optimization import Observed
 from katib.core.space import Choice, SearchSpace
 
 _CANDIDATES = 5000  # random points at which the acquisition function is evaluated

@@ -138,8 +138,9 @@ def test_katibs_settings_and_defaults() -> None:
         },
         "auto": {"few_points": 10, "many_trials": 1000, "random_state": None},
         "bayesianoptimization": {
+            "engine": "auto",
             "base_estimator": "GP",
-            "n_initial_points": 10,
+            "n_initial_points": None,  # 10 with skopt, as Katib has it
             "acq_func": "gp_hedge",
             "acq_optimizer": "auto",
             "random_state": None,

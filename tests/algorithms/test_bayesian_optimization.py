@@ -1,186 +1,237 @@
-"""Bayesian optimisation: every surrogate and acquisition function, odd data, and better than chance."""
+"""Bayesian optimisation with our own Gaussian process: what others get wrong, odd data, and better than chance."""
 
 from __future__ import annotations
 
 import math
 import statistics
-import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from algorithms import create_algorithm
-from algorithms.bayesian_optimization import BayesianOptimization, Observed
+from algorithms.bayesian_optimization import BayesianOptimization
 from algorithms.sobol import Sobol
-from katib.core.experiment import Component, ExperimentSpec
+from katib.core.constraints import Constraint
+from katib.core.errors import SpecError
+from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.history import History
-from katib.core.objective import Objective
-from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
+from katib.core.objective import Objective, Target
+from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, Parameters, Suggestion, TrialState
 from katib.core.warm_start import FormerTrial, Source
-from tests.algorithms.problems import ODD_VALUES, PLANE, valley
+from tests.algorithms.problems import KINDS_OF_SPACES, MIXED, ODD_VALUES, PLANE, SQUARE, valley
 from tests.contracts.simulation import Function, Simulation
-
-pytest.importorskip("skopt")
-
-from algorithms.skopt_surrogate import SkoptSurrogate
-
-MIXED = SearchSpace((Real("x", -5.0, 0.0), Integer("n", 1, 64, Distribution.LOG_UNIFORM), Choice("c", ("a", "b", "c"))))
 
 
 def simulate(
-    space: SearchSpace,
-    function: Function,
-    settings: Mapping[str, str],
-    seed: int = 0,
-    name: str = "bayesianoptimization",
+    space: SearchSpace, function: Function, settings: Mapping[str, str] | None = None, seed: int = 0, **more: object
 ) -> Simulation:
-    spec = ExperimentSpec(Key("d", "e"), space, Objective("loss"), Component(name, settings), seed=seed)
-    return Simulation(spec, function)
+    component = Component("bayesianoptimization", settings or {})
+    spec = ExperimentSpec(Key("d", "e"), space, Objective("loss"), component, seed=seed)
+    return Simulation(replace(spec, **more), function)
 
 
 def mixed(p: Parameters) -> float:
-    return (float(p["x"]) + 2) ** 2 + abs(float(p["n"]) - 20) / 20 + (p["c"] != "b")
+    return (float(p["x"]) - 2) ** 2 + abs(float(p["n"]) - 20) / 20 + (p["c"] != "b") + abs(float(p["o"]) - 4)
 
 
-@pytest.mark.parametrize("estimator", ["GP", "RF", "ET", "GBRT"])
-@pytest.mark.parametrize("acquisition", ["gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"])
-def test_every_surrogate_works_with_every_acquisition_function(estimator: str, acquisition: str) -> None:
-    settings = {"base_estimator": estimator, "acq_func": acquisition, "n_initial_points": "6"}
-    simulation = simulate(MIXED, mixed, settings)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # none gets through to the user
-        simulation.run(create_algorithm(simulation.spec), 8)
-    assert len({simulation.history.point(t.parameters) for t in simulation.history.finished}) == 8
-
-
-@pytest.mark.parametrize("optimizer", ["auto", "sampling", "lbfgs"])
-def test_every_way_to_maximise(optimizer: str) -> None:
-    simulation = simulate(PLANE, valley, {"acq_optimizer": optimizer, "n_initial_points": "3"})
-    simulation.run(create_algorithm(simulation.spec), 6)
-    assert len(simulation.history) == 6
-
-
-def test_initial_points_fill_the_space_and_differ_by_seed() -> None:
-    designs = []
-    for seed in (1, 2):
-        simulation = simulate(SearchSpace((Real("x", 0, 1), Real("y", 0, 1))), valley, {"n_initial_points": "16"}, seed)
-        suggestions = create_algorithm(simulation.spec).suggest(simulation.history, 16).suggestions
-        cells = {(int(4 * s.parameters["x"]), int(4 * s.parameters["y"])) for s in suggestions}
-        assert len(cells) == 16  # a Sobol sequence puts one of 16 points into each cell of a 4 x 4 grid
-        designs.append(suggestions)
-    assert designs[0] != designs[1]
-
-
-def test_random_state_goes_before_the_experiments_seed() -> None:
-    def first(settings: Mapping[str, str], seed: int) -> object:
-        simulation = simulate(PLANE, valley, settings, seed)
-        return create_algorithm(simulation.spec).suggest(simulation.history, 1)
-
-    assert first({"random_state": "3"}, 4) == first({}, 3)
-    assert first({}, 3) != first({}, 4)
-
-
-@pytest.mark.parametrize("values", ODD_VALUES.values(), ids=ODD_VALUES)
-@pytest.mark.parametrize("acquisition", ["EI", "EIps"])
-def test_odd_data(values: list[float], acquisition: str) -> None:
-    simulation = simulate(MIXED, mixed, {"n_initial_points": "0", "acq_func": acquisition})
-    algorithm = create_algorithm(simulation.spec)
-    starts = [Suggestion({"x": -i / 7, "n": i + 1, "c": "abc"[i % 3]}) for i in range(len(values))]
-    for trial, value in zip(simulation.start(starts), values, strict=True):
-        simulation.report(trial.number, value)
-        simulation.finish(trial.number, TrialState.FAILED if math.isnan(value) else TrialState.SUCCEEDED)
-    suggestions = algorithm.suggest(simulation.history, 2).suggestions
-    assert len({str(s.parameters) for s in suggestions}) == 2
-    assert all(MIXED.contains(s.parameters) for s in suggestions)
+@pytest.mark.parametrize("acquisition", ["gp_hedge", "EI", "PI", "LCB"])
+def test_every_acquisition_function_finds_good_points(acquisition: str) -> None:
+    simulation = simulate(MIXED, mixed, {"acq_func": acquisition})
+    simulation.run(create_algorithm(simulation.spec), 30)
+    losses = simulation.history.view().Y[:, 0]
+    assert losses[15:].min() < 1.3  # one random point in a hundred is as good
 
 
 @pytest.mark.parametrize(
-    "space",
+    ("settings", "problem"),
     [
-        pytest.param(
-            SearchSpace((Choice("a", tuple("abcdefgh")), Choice("b", tuple(range(100))))), id="categories only"
-        ),
-        pytest.param(SearchSpace((Real("a", 2.0, 2.0), Real("b", -1.0, 1.0), Choice("c", ("x",)))), id="constants"),
-        pytest.param(SearchSpace((Ordinal("a", (1, 10, 100)), Real("b", 0, 1, step=0.001))), id="steps"),
-        pytest.param(
-            SearchSpace(
-                (
-                    Choice("kind", ("plain", "deep")),
-                    Real("rate", 0, 1, condition=Condition("kind", ("deep",))),
-                    Choice("act", ("relu", "tanh"), condition=Condition("kind", ("deep",))),
-                    Real("x", 0, 1),
-                )
-            ),
-            id="conditions",
-        ),
+        ({"engine": "gp", "base_estimator": "RF"}, "RF"),
+        ({"engine": "gp", "acq_func": "EIps"}, "EIps"),
+        ({"engine": "hebo"}, "expected one of auto, gp, skopt"),
     ],
+    ids=["surrogate", "acquisition", "unknown"],
 )
+def test_engines_refuse_what_they_do_not_have(settings: Mapping[str, str], problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        create_algorithm(simulate(PLANE, valley, settings).spec)
+
+
+def test_skopt_refuses_several_objectives() -> None:
+    objective = Objective("loss", others=(Target("cost"),))
+    with pytest.raises(SpecError, match="several objectives"):
+        create_algorithm(simulate(PLANE, valley, {"engine": "skopt"}, objective=objective).spec)
+
+
+def test_the_start_is_the_middle_and_then_fills_the_space() -> None:
+    simulation = simulate(SQUARE, valley, {"n_initial_points": "17"})
+    suggestions = create_algorithm(simulation.spec).suggest(simulation.history, 17).suggestions
+    assert suggestions[0].parameters == {"x": 0.5, "y": 0.5}
+    cells = {(int(4 * s.parameters["x"]), int(4 * s.parameters["y"])) for s in suggestions[1:]}
+    assert len(cells) == 16  # a Sobol sequence puts one of 16 points into each cell of a 4 x 4 grid
+
+
+def test_failed_trials_do_not_count_as_a_start() -> None:
+    simulation = simulate(SQUARE, valley, {"n_initial_points": "4"})
+    algorithm = create_algorithm(simulation.spec)
+    simulation.run(algorithm, 6, fates=(TrialState.FAILED,))
+    filling = create_algorithm(simulate(SQUARE, valley, {"n_initial_points": "40"}).spec)
+    assert algorithm.suggest(simulation.history, 1) == filling.suggest(simulation.history, 1)
+
+
+@pytest.mark.parametrize("values", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_odd_data(values: list[float]) -> None:
+    simulation = simulate(MIXED, mixed, {"n_initial_points": "0"})
+    starts = [Suggestion(MIXED.from_unit(np.random.default_rng(i).random(5))) for i in range(len(values))]
+    for trial, value in zip(simulation.start(starts), values, strict=True):
+        simulation.report(trial.number, value)
+        simulation.finish(trial.number, TrialState.FAILED if math.isnan(value) else TrialState.SUCCEEDED)
+    suggestions = create_algorithm(simulation.spec).suggest(simulation.history, 3).suggestions
+    assert len({str(s.parameters) for s in suggestions}) == 3
+    assert all(MIXED.contains(s.parameters) for s in suggestions)
+
+
+@pytest.mark.parametrize("space", KINDS_OF_SPACES.values(), ids=KINDS_OF_SPACES)
 def test_kinds_of_spaces(space: SearchSpace) -> None:
     simulation = simulate(space, lambda p: float(np.nansum(space.to_unit(p))), {"n_initial_points": "4"})
-    simulation.run(create_algorithm(simulation.spec), 8, parallel=2)
+    simulation.run(create_algorithm(simulation.spec), 10, parallel=2)
     points = [t.parameters for t in simulation.history.finished]
     assert all(space.contains(p) for p in points)
-    assert len({simulation.history.point(p) for p in points}) == 8
+    assert len({simulation.history.point(p) for p in points}) == 10
 
 
-def test_a_space_of_one_point_is_used_up_at_once() -> None:
-    simulation = simulate(SearchSpace((Real("a", 2.0, 2.0),)), lambda p: 1.0, {"n_initial_points": "0"})
-    last = simulation.run(create_algorithm(simulation.spec), 5)
-    assert len(simulation.history) == 1
+GRID = SearchSpace((Integer("a", 1, 3), Ordinal("b", (1, 2, 4, 8)), Choice("c", tuple("vwxyz"))))
+
+
+@pytest.mark.parametrize("parallel", [1, 8])
+def test_a_grid_of_sixty_points_has_no_duplicate_and_is_then_exhausted(parallel: int) -> None:
+    """Pitfall 18: duplicates, and spaces that are used up unnoticed."""
+    simulation = simulate(GRID, lambda p: float(GRID.to_unit(p).sum()))
+    last = simulation.run(create_algorithm(simulation.spec), 100, parallel=parallel, order=3)
     assert last.exhausted
+    assert (
+        len(simulation.history)
+        == len({simulation.history.point(t.parameters) for t in simulation.history.finished})
+        == 60
+    )
 
 
-def test_many_workers_keep_apart() -> None:
-    simulation = simulate(PLANE, valley, {"n_initial_points": "5"})
+def test_no_point_of_a_larger_finite_space_comes_twice() -> None:
+    space = SearchSpace((Integer("a", 1, 30), Integer("b", 1, 30), Choice("c", ("x", "y"))))
+    simulation = simulate(space, lambda p: float(space.to_unit(p)[:2].sum()))
+    simulation.run(create_algorithm(simulation.spec), 60)
+    assert len({simulation.history.point(t.parameters) for t in simulation.history.finished}) == 60
+
+
+@pytest.mark.parametrize("workers", [8, 16])
+def test_many_workers_keep_apart(workers: int) -> None:
+    """Pitfall 19: pending trials ignored."""
+    simulation = simulate(PLANE, valley)
     algorithm = create_algorithm(simulation.spec)
-    simulation.run(algorithm, 5)
-    simulation.start(algorithm.suggest(simulation.history, 8).suggestions)
+    simulation.run(algorithm, 8)
+    simulation.start(algorithm.suggest(simulation.history, workers).suggestions)
     points = simulation.history.pending()
     distances = [np.linalg.norm(a - b) for i, a in enumerate(points) for b in points[:i]]
-    assert min(distances) > 0
+    assert min(distances) > 1e-3
 
 
 def test_failures_are_avoided() -> None:
-    """A quarter of the plane fails; told to be bad, it is left."""
-    simulation = simulate(SearchSpace((Real("x", 0, 1), Real("y", 0, 1))), lambda p: -float(p["x"]), {"acq_func": "EI"})
+    """Pitfall 17: failed trials ignored. A quarter of the plane fails, and the best values lie at its border."""
+    simulation = simulate(SQUARE, lambda p: -float(p["x"]))
     algorithm = create_algorithm(simulation.spec)
     failed = []
-    for number in range(24):
+    for number in range(40):
         (trial,) = simulation.start(algorithm.suggest(simulation.history, 1).suggestions)
         failed.append(trial.parameters["x"] > 0.5 and trial.parameters["y"] > 0.5)
         simulation.evaluate(number, TrialState.FAILED if failed[-1] else TrialState.SUCCEEDED)
-    assert sum(failed[:10]) >= 2
-    assert sum(failed[14:]) <= 2
+    assert sum(failed[:20]) >= 1
+    assert sum(failed[20:]) <= 5
+    points = [simulation.history.point(t.parameters) for t in simulation.history.finished]
+    assert len(set(points)) == len(points)  # never the same failure twice
 
 
-def test_of_a_long_history_the_best_and_the_newest_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulation = simulate(PLANE, valley, {"acq_func": "EI"})
-    simulation.run(create_algorithm(simulate(PLANE, valley, {}, name="random").spec), 400, parallel=50)
-    fitted: list[Observed] = []
-    fit = SkoptSurrogate.__init__
-    monkeypatch.setattr(SkoptSurrogate, "__init__", lambda self, *given: fitted.append(given[1]) or fit(self, *given))
-    create_algorithm(simulation.spec).suggest(simulation.history, 1)
-    (observed,) = fitted
-    trials = simulation.history.finished
-    best = sorted(trials, key=lambda t: valley(t.parameters))[:50]
-    rows = {tuple(point) for point in observed.points.tolist()}
-    assert len(rows) == 100
-    assert {tuple(PLANE.to_unit(t.parameters).tolist()) for t in [*best, *trials[-40:]]} <= rows
+def test_constraints_on_metrics_are_learned() -> None:
+    objective = Objective("loss", additional=("size",), constraints=(Constraint("size <= 0.8"),))
+    simulation = simulate(SQUARE, lambda p: -float(p["x"]) - float(p["y"]), objective=objective)
+    simulation.others = {"size": lambda p: float(p["x"]) ** 2 + 0.1 * float(p["y"])}
+    simulation.run(create_algorithm(simulation.spec), 30)
+    view = simulation.history.view()
+    feasible = (view.violations <= 0).all(axis=1)
+    assert feasible[15:].mean() > 0.25
+    assert view.Y[feasible, 0].min() < -1.8  # the best is -1.837, at x = sqrt(0.7), y = 1
 
 
-@pytest.mark.slow
+def test_several_objectives_cover_the_front() -> None:
+    """Schaffer's problem: the front lies between x = 0 and x = 0.4."""
+    objective = Objective("loss", others=(Target("other"),))
+    simulation = simulate(
+        SearchSpace((Real("x", -1, 1), Real("y", 0, 1))),
+        lambda p: float(p["x"]) ** 2 + float(p["y"]),
+        objective=objective,
+    )
+    simulation.others = {"other": lambda p: (float(p["x"]) - 0.4) ** 2 + float(p["y"])}
+    simulation.run(create_algorithm(simulation.spec), 30)
+    found = sorted(float(t.parameters["x"]) for t in simulation.history.finished if float(t.parameters["y"]) < 0.05)
+    inside = [x for x in found if -0.05 <= x <= 0.45]
+    assert len(inside) >= 8
+    assert max(np.diff([0.0, *inside, 0.4])) < 0.15
+
+
+@pytest.mark.parametrize("parallel", [1, 4], ids=["sequential", "parallel"])
+def test_the_same_bits_warm_or_cold_and_in_any_thread(parallel: int) -> None:
+    simulation = simulate(MIXED, mixed)
+    warm = create_algorithm(simulation.spec)
+    simulation.run(warm, 24, parallel=parallel, order=2)
+
+    def cold(_: int) -> object:
+        return create_algorithm(simulation.spec).suggest(simulation.restarted(), 2)
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(cold, range(3)))
+    assert answers == [warm.suggest(simulation.history, 2)] * 3
+
+
+def test_no_global_state_is_touched() -> None:
+    """Pitfalls 11 and 24: unseeded randomness, and BLAS threads left as they were not."""
+    np.random.seed(5)
+    before, threads = np.random.get_state()[1].tolist(), [pool["num_threads"] for pool in threadpool_info()]
+    simulation = simulate(PLANE, valley)
+    simulation.run(create_algorithm(simulation.spec), 8)
+    assert np.random.get_state()[1].tolist() == before
+    assert [pool["num_threads"] for pool in threadpool_info()] == threads
+
+
+def test_random_state_goes_before_the_experiments_seed() -> None:
+    def eighth(settings: Mapping[str, str], seed: int) -> Parameters:
+        simulation = simulate(PLANE, valley, settings, seed)
+        simulation.run(create_algorithm(simulation.spec), 8)
+        return simulation.history.trials[7].parameters
+
+    assert eighth({"random_state": "3"}, 4) == eighth({}, 3)
+    assert eighth({}, 3) != eighth({}, 4)
+
+
+def test_a_long_history_is_answered_from_a_part_of_it() -> None:
+    simulation = simulate(PLANE, valley)
+    random = replace(simulation.spec, algorithm=Component("random"))
+    simulation.run(create_algorithm(random), 600, parallel=50)
+    (suggestion,) = create_algorithm(simulation.spec).suggest(simulation.history, 1).suggestions
+    losses = sorted(valley(t.parameters) for t in simulation.history.finished)
+    assert valley(suggestion.parameters) < losses[60]
+
+
 def test_better_than_chance() -> None:
-    """Medians over five seeds; the true ratio is about one to a hundred."""
     best: dict[str, list[float]] = {"random": [], "bayesianoptimization": []}
     for name, results in best.items():
-        for seed in range(5):
-            simulation = simulate(PLANE, valley, {}, seed, name)
+        for seed in range(3):
+            simulation = simulate(PLANE, valley, {}, seed, budget=Budget(max_trials=22), algorithm=Component(name))
             simulation.run(create_algorithm(simulation.spec), 22)
             results.append(min(valley(t.parameters) for t in simulation.history.finished))
-    assert statistics.median(best["bayesianoptimization"]) < statistics.median(best["random"]) / 3
+    assert statistics.median(best["bayesianoptimization"]) < statistics.median(best["random"]) / 10
 
 
 class TestWarmStart:
@@ -208,7 +259,7 @@ class TestWarmStart:
     def test_confirmed_sources_are_learned_from_at_once(self):
         simulation = self.simulation(1.0)
         (suggestion,) = BayesianOptimization(simulation.spec).suggest(simulation.history, 1).suggestions
-        assert np.hypot(suggestion.parameters["x"] - 0.3, suggestion.parameters["y"] - 0.6) < 0.15
+        assert np.hypot(suggestion.parameters["x"] - 0.3, suggestion.parameters["y"] - 0.6) < 0.2
 
     def test_refuted_ones_change_nothing(self):
         simulation = self.simulation(-1.0)

@@ -1,0 +1,50 @@
+"""The ingredients of the optimiser that can be left out; ``benchmarks.search.ablation`` does so, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from algorithms.bayesian.encoding import Floats
+from algorithms.bayesian.warp import half_rank, yeo_johnson
+
+
+class Turn(NamedTuple):
+    """How one suggestion is made. warp: of losses. reach: how far from the incumbent it may lie along each numeric
+    axis, in cubes; None for anywhere. branch: where parameters depend on others, one combination of what they depend
+    on is drawn, and improved on in its own right."""
+
+    warp: Callable[[Floats], Floats]
+    reach: float | None = None
+    branch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """turns: suggestion k is made as number k modulo their count says. middle: the first trial is the space's middle.
+    least, most: space-filling trials, between which their number follows space and budget. failures: a model of where
+    trials fail. pending: trials that still run are known to the model.
+
+    The turns are a small portfolio, for no single one is best everywhere. The half-rank warp looks at the good half
+    alone, and finds good regions sooner; the power transform keeps how bad bad ones are, which rules regions out, and
+    gets closer to the optimum in the end. Every second suggestion stays near the incumbent, as in a trust region
+    (Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization"). A branch of a conditional
+    space is judged by its best point, so each gets its turn to be tuned.
+    """
+
+    turns: tuple[Turn, ...] = (
+        Turn(half_rank, branch=True),
+        Turn(yeo_johnson, 0.2),
+        Turn(half_rank),
+        Turn(yeo_johnson, 0.05),
+    )
+    middle: bool = True
+    least: int = 4
+    most: int = 10
+    failures: bool = True
+    pending: bool = True
+
+    def turn(self, number: int) -> Turn:
+        """Of trial ``number``."""
+        return self.turns[number % len(self.turns)]

@@ -1,0 +1,95 @@
+"""Hyperparameters of a Gaussian process: lengthscales, scale and noise of largest posterior density (MAP).
+
+y ~ N(0, s K + v I) with K the Matern correlations (``kernels``), for y of mean 0 and variance about 1. Minimised is the
+negative log marginal likelihood (Rasmussen & Williams 2006, eq. 2.30) less the log prior density; its gradient is
+exact (ibid., eq. 5.9). Every fit starts from the same fixed points, so it depends on its data alone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+from scipy.optimize import minimize
+
+from algorithms.bayesian.encoding import Encoding
+from algorithms.bayesian.kernels import Floats, matern52, pairwise
+
+LEAST_NOISE = 1e-6
+_LOG_BOUNDS = (np.log(1e-4), np.log(1e4))  # of inverse squared lengthscales: 0.01 to 100 cubes
+_SCALE_BOUNDS = (np.log(1e-2), np.log(1e2))
+_NOISE_BOUNDS = (np.log(LEAST_NOISE), np.log(1.0))
+_STARTS = (1.0, 0.25)  # lengthscales, in units of sqrt(d) / 2
+_STEPS = 60
+
+
+class Hyperparameters(NamedTuple):
+    """weights: (p,) inverse squared lengthscale of each feature. scale: variance of the process. noise: variance of an
+    observation around it. Both in units of the variance of y."""
+
+    weights: Floats
+    scale: float
+    noise: float
+
+
+def fit(encoding: Encoding, features: Floats, y: Floats) -> Hyperparameters:
+    """Fit to ``features`` (n, p) of n >= 1 points and ``y`` (n,)."""
+    axes = encoding.varying
+    problem = _Problem(pairwise(features, encoding.owner, axes), y)
+    starts = [_start(length * len(axes) ** 0.5 / 2, len(axes)) for length in _STARTS]
+    bounds = [_LOG_BOUNDS] * len(axes) + [_SCALE_BOUNDS, _NOISE_BOUNDS]
+    options = {"maxiter": _STEPS, "gtol": 1e-2, "ftol": 1e-7}
+    found = [minimize(problem, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts]
+    best = np.exp(min(found, key=lambda result: float(result.fun)).x)
+    weights = np.zeros(len(encoding.axes))
+    weights[axes] = best[:-2]
+    return Hyperparameters(weights[encoding.owner], float(best[-2]), float(best[-1]))
+
+
+def _start(lengthscale: float, count: int) -> Floats:
+    return np.array([-2 * np.log(lengthscale)] * count + [0.0, np.log(1e-3)])
+
+
+class _Problem:
+    """The function that is minimised, of (log weights, log scale, log noise)."""
+
+    def __init__(self, distances: Floats, y: Floats) -> None:
+        """distances: (pairs, axes) of ``pairwise``."""
+        self._distances = distances
+        self._y = y
+        self._upper: tuple[NDArray[np.intp], NDArray[np.intp]] = np.triu_indices(len(y), 1)
+
+    def __call__(self, logs: Floats) -> tuple[float, Floats]:
+        """Value and gradient."""
+        values = np.exp(logs)
+        weights, scale, noise = values[:-2], values[-2], values[-1]
+        correlation, slope = matern52(self._distances @ weights)
+        n = len(self._y)
+        covariance = np.zeros((n, n))
+        covariance[self._upper] = scale * correlation
+        np.fill_diagonal(covariance, scale + noise)
+        factor, failed = lapack.dpotrf(covariance, lower=0, overwrite_a=True)
+        if failed:
+            return 1e10, np.zeros_like(logs)
+        solved, _ = lapack.dpotrs(factor, self._y, lower=0)
+        log_determinant = 2 * np.log(np.diag(factor)).sum()
+        inverse, _ = lapack.dpotri(factor, lower=0, overwrite_c=True)
+        # half the derivative of the likelihood's value by each covariance; each pair stands for two entries
+        pull = inverse[self._upper] - solved[self._upper[0]] * solved[self._upper[1]]
+        diagonal = 0.5 * float(np.trace(inverse) - solved @ solved)
+        by_weights = self._distances.T @ (pull * scale * slope)
+        by_scale = float(pull @ correlation) + diagonal
+        value = 0.5 * float(self._y @ solved) + 0.5 * log_determinant
+        penalty, by_penalty = _penalty(weights, scale, noise)
+        gradient = np.concatenate([by_weights, [by_scale, diagonal]]) + by_penalty
+        return float(value + penalty), gradient * values
+
+
+def _penalty(weights: Floats, scale: float, noise: float) -> tuple[float, Floats]:
+    """Minus the log prior density and its gradient: exp(-0.1 / w - 0.1 w) of each weight, which keeps lengthscales
+    between a tenth of the cube and ten cubes, Gamma(2, 1) of the scale and Gamma(1.1, 30) of the noise, as in Optuna's
+    GPSampler (Optuna 5, ``optuna/_gp/prior.py``)."""
+    value = 0.1 * float((1 / weights + weights).sum()) + scale - np.log(scale) + 30 * noise - 0.1 * np.log(noise)
+    return float(value), np.concatenate([0.1 * (1 - weights**-2), [1 - 1 / scale, 30 - 0.1 / noise]])

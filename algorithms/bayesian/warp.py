@@ -1,0 +1,59 @@
+"""Losses as a Gaussian process can model them: of mean 0 and deviation 1, without the pull of very bad ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata, yeojohnson
+
+from algorithms.bayesian.kernels import Floats
+
+
+def half_rank(losses: Floats) -> Floats:
+    """Values above the median replaced by normal quantiles of their rank, on the scale of those below.
+
+    How bad a bad point is says little about where the good ones are, and divergence makes it arbitrarily large; the
+    good half keeps its distances (the first step of Vizier's output warping; Song et al. 2024, "The Vizier Gaussian
+    process bandit algorithm", section 3.3). Ties stay ties. losses: (n,), finite, n >= 1; the order is kept.
+    """
+    scaled = _within_floats(losses)
+    median = float(np.median(scaled))
+    bad = scaled > median
+    spread = float(np.sqrt(np.mean((scaled[~bad] - median) ** 2)))
+    if spread == 0.0:  # the good half is all equal: only ranks tell
+        spread = 1.0
+    quantiles = ndtri((rankdata(scaled) - 0.5) / len(scaled))
+    return np.where(bad, median + spread * quantiles, scaled)
+
+
+def yeo_johnson(losses: Floats) -> Floats:
+    """The power transform of largest normal likelihood (Yeo & Johnson 2000, "A new family of power transformations to
+    improve normality or symmetry"), as in HEBO: where losses are skewed, it draws the good ones apart.
+
+    losses: (n,), finite, n >= 1; the order is kept. As they are where fewer than three differ.
+    """
+    scaled = standardized(losses)
+    if len(np.unique(scaled)) < 3:
+        return scaled
+    transformed: Floats = yeojohnson(scaled)[0]
+    return transformed if np.isfinite(transformed).all() and np.ptp(transformed) > 0 else scaled
+
+
+def standardized(values: Floats) -> Floats:
+    """Values less their mean, over their deviation; zeros where all are equal."""
+    scaled = _within_floats(values)
+    centred = scaled - scaled.mean()
+    deviation = float(centred.std())
+    return centred / deviation if deviation > 0 else np.zeros_like(centred)
+
+
+def bilog(values: Floats) -> Floats:
+    """sign(v) log(1 + |v|): damps large violations and keeps zero, the border, in place (Eriksson & Poloczek 2021,
+    "Scalable constrained Bayesian optimization", section 3)."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def _within_floats(values: Floats) -> Floats:
+    """Scaled so that squares and differences do not overflow."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return values / largest if largest > 1e100 else values
