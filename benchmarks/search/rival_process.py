@@ -76,10 +76,11 @@ class RivalProcess:
         """End the process, which ends by itself unless it is at work."""
         with suppress(OSError):
             self._stdin.close()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(_LEAVE)
-        self._kill()
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            self._kill()
+            self._process.wait()
         self._stdout.close()
 
     def _exchange(self, request: str) -> str:

@@ -51,23 +51,23 @@ class RivalKind:
 RIVALS: Mapping[str, RivalKind] = {
     "optuna-tpe": RivalKind(
         "Optuna's TPE, each parameter by itself: the default of Optuna up to version 4",
-        _OWN, "optuna_samplers", "tpe", _ALL, 0.01,
+        _OWN, "optuna_samplers", "tpe", _ALL, 0.02,
     ),
     "optuna-mtpe": RivalKind(
         "Optuna's multivariate TPE, the default of Optuna 5; conditional spaces by groups",
-        _OWN, "optuna_samplers", "mtpe", _ALL, 0.02,
+        _OWN, "optuna_samplers", "mtpe", _ALL, 0.01,
     ),
     "optuna-gp": RivalKind(
         "Optuna's Gaussian process; conditional parameters at random",
-        _OWN_TORCH, "optuna_samplers", "gp", _ALL, 1.0,
+        _OWN_TORCH, "optuna_samplers", "gp", _ALL, 0.2,
     ),
     "optuna-cmaes": RivalKind(
         "Optuna's CMA-ES, with margin where there are integers; categories at random",
-        _OWN, "optuna_samplers", "cmaes", frozenset(), 0.01,
+        _OWN, "optuna_samplers", "cmaes", frozenset(), 0.001,
     ),
     "optuna-auto": RivalKind(
         "the rule of OptunaHub's AutoSampler, which is not on PyPI, over Optuna's samplers",
-        _OWN_TORCH, "optuna_samplers", "auto", _ALL, 1.0,
+        _OWN_TORCH, "optuna_samplers", "auto", _ALL, 0.2,
     ),
     "hyperopt": RivalKind(
         "hyperopt's TPE", Environment("hyperopt", ("hyperopt",)), "hyperopt_tpe", "",
@@ -201,10 +201,12 @@ def _setup(kind: RivalKind, spec: ExperimentSpec) -> dict[str, Any]:
 
 
 def summary(name: str) -> str:
-    """In a line: whether it can run, and if not, why; else what it is."""
+    """In a line: whether it can run; what it is, or what is wrong."""
     kind = kind_of(name)
     state, detail = status_of(kind.environment)
-    return f"{state}: {detail.splitlines()[0] if detail else kind.about}"
+    if detail:
+        return f"{state}: {detail.splitlines()[0]}"
+    return f"{state}, about {kind.seconds:g} s for a suggestion: {kind.about}"
 
 
 def main() -> int:
@@ -218,8 +220,8 @@ def main() -> int:
         for environment in dict.fromkeys(kind.environment for kind in chosen.values() if not kind.environment.own):
             print(f"{environment.name}: installing", flush=True)
             install(environment)
-    for name, kind in chosen.items():
-        print(f"{name:<14}{kind.seconds:>7g} s  {summary(name)}")
+    for name in chosen:
+        print(f"{name:<14}{summary(name)}")
     return int(any(status_of(kind.environment).state is State.FAILED for kind in chosen.values()))
 
 

@@ -1,5 +1,4 @@
-"""Nevergrad: ``NGOpt``, its "adaptive optimizer" that picks a method by space, budget and workers and is the one that
-its documentation starts with ("optimizers: NGOpt is ... a good choice by default").
+"""Nevergrad: ``NGOpt``, which its README minimises with: a rule that picks a method by space, budget and workers.
 
 It is told the budget and the number of workers, as it wants to be. Failed trials are told an infinite loss, which it
 takes as its largest; outcome constraints as violations, for which it has an argument.

@@ -2,8 +2,8 @@
 
 ``deterministic``: each configuration is evaluated once, else it would spend trials on repeats. Several objectives are
 scalarised by its ParEGO: by the mean, its default, it would look for one point only. Failed trials are crashed ones, at
-the largest cost so far, once there is one: its infinite ``crash_cost`` turns into NaN on the facade's log scale, so
-users have to name one.
+the largest cost so far, once there is one: at its infinite ``crash_cost`` the model fails, for which later versions put
+the largest observed cost (automl/SMAC3, pull request 1312).
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +198,20 @@ def test_the_simulation_plays_rivals_by_name():
     assert log.versions.keys() == {"optuna"}
     refused = simulate(ALL["zdt1"](None), contestant("hyperopt"), Conditions(0, 6))
     assert refused.error.startswith("not applicable")
+
+
+def test_the_page_tells_of_every_rival():
+    page = (Path(__file__).parents[3] / "docs" / "search-benchmarks.md").read_text()
+    told = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", page, re.MULTILINE))
+    assert told.keys() >= RIVALS.keys()
+    for name, kind in RIVALS.items():
+        *_, conditions, constraints, objectives, _, _ = told[name].strip(" |").split(" | ")
+        assert (constraints == "yes") is (Feature.OUTCOME_CONSTRAINTS in kind.supports)
+        assert (objectives != "no") is (Feature.OBJECTIVES in kind.supports)
+        assert (conditions != "flat") is (Feature.CONDITIONS in kind.supports)
+    fast, slow = (
+        re.search(r"`fast-rivals`\s+is short for (.*?), `slow-rivals`", page, re.DOTALL),
+        expand(["slow-rivals"]),
+    )
+    assert re.findall(r"`([\w-]+)`", fast.group(1)) == expand(["fast-rivals"])
+    assert not set(slow) & set(expand(["fast-rivals"]))
