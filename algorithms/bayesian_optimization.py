@@ -5,8 +5,8 @@ objectives and former experiments; with ``engine: skopt`` scikit-optimize (``alg
 * The first trials fill the space: its middle, then a scrambled Sobol sequence. Failed ones do not count as such.
 * Then each suggestion is the point of largest expected improvement under a Gaussian process that is fitted to the
   finished trials in order of seq; of several objectives, that of the largest gain along a random trade-off.
-* Suggestions take turns: anywhere with one warp of the losses, near the best point with another. Where parameters depend
-  on others, every fourth one improves on one of the branches in its own right.
+* Suggestions take turns: anywhere with one warp of the losses, near the best point with another. Where parameters
+  depend on others, every fourth one improves on one of the branches in its own right.
 * Failed trials make points near them less likely to be chosen, outcome constraints are modelled each by a process of
   its own, pending trials count with values that are drawn from the model.
 * No point is suggested twice; a finite space that is used up ends the search.
