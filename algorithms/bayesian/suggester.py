@@ -175,6 +175,8 @@ def _best_rows(observed: Observed, model: Model, direction: Direction) -> Rows:
 def _direction(observed: Observed, model: Model, rng: np.random.Generator) -> Direction:
     """One direction of a trade-off, drawn for this suggestion; the only one of a single objective. A tenth of the
     front's range beyond it, a point is worth nothing."""
+    if len(model.objectives) == 1:
+        return Direction(np.zeros(1), np.ones(1))
     losses = model.losses[observed.feasible[model.rows]]
     losses = losses if len(losses) else model.losses
     front = losses[[not (np.all(losses <= row, axis=1) & np.any(losses < row, axis=1)).any() for row in losses]]

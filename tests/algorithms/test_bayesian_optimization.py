@@ -20,7 +20,7 @@ from katib.core.errors import SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.history import History
 from katib.core.objective import Objective, Target
-from katib.core.space import Choice, Integer, Ordinal, Real, SearchSpace
+from katib.core.space import Choice, Condition, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, Parameters, Suggestion, TrialState
 from katib.core.warm_start import FormerTrial, Source
 from tests.algorithms.problems import KINDS_OF_SPACES, MIXED, ODD_VALUES, PLANE, SQUARE, valley
@@ -266,3 +266,24 @@ class TestWarmStart:
         cold = History(self.SPACE, simulation.spec.objective, simulation.history.trials.values())
         algorithm = BayesianOptimization(simulation.spec)
         assert algorithm.suggest(simulation.history, 2) == algorithm.suggest(cold, 2)
+
+
+def test_a_branch_whose_first_trials_were_bad_is_tuned_all_the_same() -> None:
+    """The good branch is bad in most places: judged by its first trials, it would be left."""
+    space = SearchSpace(
+        (
+            Choice("model", ("plain", "deep")),
+            Real("x", 0, 1, condition=Condition("model", ("plain",))),
+            Real("rate", 0, 1, condition=Condition("model", ("deep",))),
+            Real("decay", 0, 1, condition=Condition("model", ("deep",))),
+        )
+    )
+
+    def loss(p: Parameters) -> float:
+        if p["model"] == "plain":
+            return 0.3 + 0.1 * (float(p["x"]) - 0.5) ** 2
+        return 8 * (float(p["rate"]) - 0.8) ** 2 + 8 * (float(p["decay"]) - 0.2) ** 2
+
+    simulation = simulate(space, loss)
+    simulation.run(create_algorithm(simulation.spec), 40)
+    assert simulation.history.view().Y.min() < 0.05
