@@ -268,22 +268,19 @@ class TestWarmStart:
         assert algorithm.suggest(simulation.history, 2) == algorithm.suggest(cold, 2)
 
 
-def test_a_branch_whose_first_trials_were_bad_is_tuned_all_the_same() -> None:
-    """The good branch is bad in most places: judged by its first trials, it would be left."""
-    space = SearchSpace(
-        (
-            Choice("model", ("plain", "deep")),
-            Real("x", 0, 1, condition=Condition("model", ("plain",))),
-            Real("rate", 0, 1, condition=Condition("model", ("deep",))),
-            Real("decay", 0, 1, condition=Condition("model", ("deep",))),
-        )
-    )
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_branch_whose_first_trials_were_bad_is_tuned_all_the_same(seed: int) -> None:
+    """The good branch is bad in most places. Where it gets no turn of its own, it is left with these seeds."""
+    deep = tuple(Real(f"r{i}", 0, 1, condition=Condition("model", ("deep",))) for i in range(4))
+    plain = Real("x", 0, 1, condition=Condition("model", ("plain",)))
+    best = {"r0": 0.8, "r1": 0.2, "r2": 0.7, "r3": 0.4}
 
     def loss(p: Parameters) -> float:
         if p["model"] == "plain":
             return 0.3 + 0.1 * (float(p["x"]) - 0.5) ** 2
-        return 8 * (float(p["rate"]) - 0.8) ** 2 + 8 * (float(p["decay"]) - 0.2) ** 2
+        return 8 * sum((float(p[name]) - at) ** 2 for name, at in best.items())
 
-    simulation = simulate(space, loss)
+    space = SearchSpace((Choice("model", ("plain", "deep")), plain, *deep))
+    simulation = simulate(space, loss, seed=seed)
     simulation.run(create_algorithm(simulation.spec), 40)
-    assert simulation.history.view().Y.min() < 0.05
+    assert simulation.history.view().Y.min() < 0.1
