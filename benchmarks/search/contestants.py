@@ -1,7 +1,7 @@
 """Contestants by name: an algorithm of ours with any settings, or a rival.
 
 A name is ``algorithm``, or ``algorithm:setting=value:setting=value`` of one of ours, which is also the name of a
-folder; what stands in ``ALIASES`` is short for others. Anything else is looked for among the rivals.
+folder, or that of a rival; what stands in ``ALIASES`` is short for others.
 """
 
 from __future__ import annotations
@@ -11,40 +11,57 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from algorithms import ALGORITHMS
+from benchmarks.search.environments import NoEnvironmentError, State, status_of
 from benchmarks.search.ours import check_ours, create_ours
 from benchmarks.search.player import Contestant
 from benchmarks.search.rivals import RIVALS, Rival
 from katib.core.errors import Problem, SpecError, UnknownNameError
 from katib.core.experiment import Component
 
-FAST = 0.1  # seconds for a suggestion
-# Short for one or several. "ours": those that need no settings and no reports on the way.
+SLOW = 0.1  # seconds of a suggestion from which a rival is slow
+
+# Short for one or several. "ours": those that need no settings and no reports on the way. Rivals that nobody has tried
+# to install are left out.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "ours": ("random", "sobol", "tpe", "multivariate-tpe", "cmaes", "bayesianoptimization", "auto"),
     "bo": ("bayesianoptimization",),
-    "fast-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds < FAST),
-    "slow-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds >= FAST),
+    "rivals": tuple(RIVALS),
+    "fast-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds < SLOW),
+    "slow-rivals": tuple(name for name, kind in RIVALS.items() if kind.seconds >= SLOW),
 }
 _VALUE = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 def expand(names: Sequence[str]) -> list[str]:
     """The names in order, each once; those that are short for others replaced, settings sorted."""
-    spelt = (each for name in names for each in ALIASES.get(name, (name,)))
+    absent = left_out(names)
+    spelt = (each for name in names for each in ALIASES.get(name, (name,)) if name not in ALIASES or each not in absent)
     return list(dict.fromkeys(_canonical(name) for name in spelt))
 
 
+def left_out(names: Sequence[str]) -> dict[str, str]:
+    """Rivals that only a short name means and that nobody has tried to install -> how to, in a line. One whose
+    installation failed is not among them: its runs tell the error."""
+    meant = dict.fromkeys(each for name in names for each in ALIASES.get(name, ()) if each in RIVALS)
+    found = {name: status_of(RIVALS[name].environment) for name in meant if name not in names}
+    return {name: detail for name, (state, detail) in found.items() if state is State.ABSENT}
+
+
 def contestant(name: str) -> Contestant:
-    """The contestant of that name. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings."""
+    """The contestant of that name. Raises UnknownNameError, MissingExtraError, SpecError on bad settings, and
+    NoEnvironmentError of a rival that nobody has tried to install."""
     component = _component(name)
     if component.name in ALGORITHMS or ":" in component.name:
         check_ours(component)
         return Contestant(_canonical(name), partial(create_ours, component))
-    if component.name in RIVALS and not component.settings:
-        return Contestant(component.name, partial(Rival, component.name), learns_from_all=False)
     if component.settings:
         raise SpecError([Problem(name, f"settings are for our own algorithms: {', '.join(sorted(ALGORITHMS))}")])
-    raise UnknownNameError("algorithm", name, [*ALGORITHMS, *RIVALS, *ALIASES])
+    if name not in RIVALS:
+        raise UnknownNameError("algorithm", name, [*ALGORITHMS, *RIVALS, *ALIASES])
+    state, detail = status_of(RIVALS[name].environment)
+    if state is State.ABSENT:
+        raise NoEnvironmentError(f"rival {name!r} is absent: {detail}")
+    return Contestant(name, partial(Rival, name), learns_from_all=False)
 
 
 def _canonical(name: str) -> str:

@@ -89,7 +89,7 @@ def status_of(environment: Environment, root: Path | None = None) -> Status:
     failure = path.with_name(f"{path.name}.failed")
     if failure.exists():
         return Status(State.FAILED, failure.read_text().strip())
-    return Status(State.ABSENT, f"install it with: python -m benchmarks.search.rivals install {environment.name}")
+    return Status(State.ABSENT, f"install it with: katib bench install {environment.name}")
 
 
 def python_of(environment: Environment, root: Path | None = None) -> str:

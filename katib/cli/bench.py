@@ -11,12 +11,13 @@ import click
 
 from algorithms import ALGORITHMS
 from benchmarks.search.campaign import Campaign, Ended, prepare, run
-from benchmarks.search.contestants import ALIASES, contestant, expand
+from benchmarks.search.contestants import ALIASES, contestant, expand, left_out
+from benchmarks.search.environments import Environment, NoEnvironmentError, State, Status, install, status_of
 from benchmarks.search.problems import ALL, problem
-from benchmarks.search.rivals import RIVALS, summary
+from benchmarks.search.rivals import RIVALS
 from benchmarks.search.suites import SUITES, suite
 from katib.cli.bench_screen import interrupted_by_signals, make_board
-from katib.cli.exits import INTERRUPTED, OK
+from katib.cli.exits import FAILED, INTERRUPTED, OK
 from katib.cli.output import count, print_object, print_table
 from katib.cli.workshop import output_option
 from katib.core.errors import SpecError, UnknownNameError
@@ -70,9 +71,11 @@ def list_(output: str) -> int:
     suites = [{"name": name, "problems": list(names)} for name, names in SUITES.items()]
     problems = [{"name": name, "family": entry.family, "data": entry.needs_data} for name, entry in ALL.items()]
     rows = [(name, entry.family, "yes" if entry.needs_data else "", _suites_of(name)) for name, entry in ALL.items()]
-    algorithms = [{"name": name, "kind": "ours", "about": ""} for name in sorted(ALGORITHMS)]
-    algorithms += [{"name": name, "kind": "rival", "about": summary(name)} for name in RIVALS]
-    algorithms += [{"name": name, "kind": "short", "about": ", ".join(names)} for name, names in ALIASES.items()]
+    algorithms = [{"name": name, "kind": "ours", "state": "", "about": ""} for name in sorted(ALGORITHMS)]
+    algorithms += [_rival(name) for name in RIVALS]
+    algorithms += [
+        {"name": name, "kind": "short", "state": "", "about": ", ".join(names)} for name, names in ALIASES.items()
+    ]
     if output != "table":
         print_object({"suites": suites, "problems": problems, "algorithms": algorithms}, output)
         return OK
@@ -80,8 +83,18 @@ def list_(output: str) -> int:
     click.echo()
     print_table(("PROBLEM", "FAMILY", "DATA", "SUITES"), rows)
     click.echo()
-    print_table(("ALGORITHM", "KIND", "ABOUT"), [tuple(entry.values()) for entry in algorithms])
+    print_table(("ALGORITHM", "KIND", "STATE", "ABOUT"), [tuple(entry.values()) for entry in algorithms])
     return OK
+
+
+def _rival(name: str) -> dict[str, str]:
+    state, detail = status_of(RIVALS[name].environment)
+    return {
+        "name": name,
+        "kind": "rival",
+        "state": state.value,
+        "about": " ".join(detail.split()) or RIVALS[name].about,
+    }
 
 
 def _suites_of(name: str) -> str:
@@ -153,6 +166,8 @@ def _campaign(
             raise UnknownNameError(f"problem of the suite {suite_name!r}", name, of_suite)
     try:
         algorithms = [contestant(name).name for name in expand(names)]
+        for name, reason in left_out(names).items():
+            click.echo(f"warning: --algorithms: {name} is left out: {reason}", err=True)
     except SpecError as error:
         raise SpecError(error.problems, source="--algorithms") from error
     options["minutes"] = options.pop("limit_minutes")
@@ -185,3 +200,39 @@ def report(folder: Path, out: Path | None) -> int:
     for path in load("report", REPORT, {})(folder, out or folder / "report"):
         click.echo(f"wrote {path}")
     return OK
+
+
+@bench.command("install", short_help="Install rivals")
+@click.argument("names", nargs=-1, required=True, metavar="RIVAL...")
+def install_(names: tuple[str, ...]) -> int:
+    """Install other systems to compare with, each with pinned versions in an environment of its own.
+
+    RIVAL is a name out of the list, or all. An installation that failed is tried again; exits with 1 if one fails.
+
+    \b
+    Examples:
+      katib bench install hebo smac
+      katib bench install all
+    """
+    known = {name: kind.environment for name, kind in RIVALS.items()}
+    known |= {environment.name: environment for environment in known.values()}
+    chosen = list(RIVALS) if names == ("all",) else names
+    for name in chosen:
+        if name not in known:
+            raise UnknownNameError("rival", name, known)
+    states: dict[str, Status] = {}
+    for name in chosen:
+        environment = known[name]
+        if environment.name not in states:
+            click.echo(f"{name}: installing {environment.name}", err=True)
+            states[environment.name] = _installed(environment)
+        state, detail = states[environment.name]
+        click.echo(": ".join(filter(None, (name, state.value, detail))))
+    return OK if all(state is State.INSTALLED for state, _ in states.values()) else FAILED
+
+
+def _installed(environment: Environment) -> Status:
+    try:
+        return install(environment)
+    except NoEnvironmentError as error:  # packages of this installation, which others may be run without
+        return Status(State.ABSENT, str(error))

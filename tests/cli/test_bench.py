@@ -14,11 +14,14 @@ import pytest
 import yaml
 
 from benchmarks.search.campaign import Ended, Task
+from benchmarks.search.environments import NoEnvironmentError, State, Status
+from benchmarks.search.rivals import RIVALS
 from benchmarks.search.simulation import Conditions
 from benchmarks.search.suites import SUITES
 from benchmarks.search.trial_log import loads
+from katib.cli import bench
 from katib.cli.bench_screen import Forecast
-from katib.cli.exits import INTERRUPTED, OK, USAGE
+from katib.cli.exits import FAILED, INTERRUPTED, OK, USAGE
 from tests.cli.command_line import KATIB, on_terminal, plain
 
 RUN = ("bench", "run", "--suite", "quick", "--problems", "sphere-2d,grid", "--budget", "6", "--seeds", "2")
@@ -152,6 +155,67 @@ def test_time_left():
     assert forecast.seconds == 60.0 * 7 / 2
     forecast.add(Ended(tasks[1], 10, None, "", 2.0))
     assert forecast.seconds == (3 * 60.0 + 3 * 2.0) / 2
+
+
+def test_rivals_are_listed_with_their_state(katib, monkeypatch, tmp_path):
+    monkeypatch.setenv("KATIB_BENCH_ENVIRONMENTS", str(tmp_path))
+    entries = {entry["name"]: entry for entry in json.loads(katib("bench", "list", "-o", "json").out)["algorithms"]}
+    assert entries["optuna-tpe"]["state"] == "installed"
+    assert (entries["hebo"]["kind"], entries["hebo"]["state"]) == ("rival", "absent")
+    assert "katib bench install hebo" in entries["hebo"]["about"]
+
+
+def test_rivals_that_are_left_out(katib, monkeypatch, tmp_path):
+    monkeypatch.setenv("KATIB_BENCH_ENVIRONMENTS", str(tmp_path))
+    answer = katib(*RUN, "--problems", "grid", "--algorithms", "random,hyperopt", "--out", "results")
+    assert answer.err.startswith("error: rival 'hyperopt' is absent")
+    assert not (tmp_path / "results").exists()
+    answer = katib(*RUN, "--problems", "grid", "--algorithms", "fast-rivals", "--out", "results")
+    assert answer.status == OK
+    assert [line.split()[2] for line in answer.err.splitlines()] == ["hyperopt", "nevergrad"]
+    assert {path.parts[-2] for path in logs(tmp_path / "results")} == {"optuna-tpe", "optuna-mtpe", "optuna-cmaes"}
+
+
+@pytest.mark.parametrize(
+    ("names", "states", "status"),
+    [
+        (["hebo", "smac"], {}, OK),
+        (["hebo", "smac"], {"smac": Status(State.FAILED, "no such version")}, FAILED),
+        (["optuna-tpe"], {}, OK),
+    ],
+)
+def test_install(katib, monkeypatch, names, states, status):
+    asked = []
+
+    def install(environment):
+        asked.append(environment.name)
+        return states.get(environment.name, Status(State.INSTALLED))
+
+    monkeypatch.setattr(bench, "install", install)
+    answer = katib("bench", "install", *names)
+    assert answer.status == status
+    assert len(asked) == len(names)
+    failed = {name: state.detail for name, state in states.items()}
+    lines = [f"{name}: failed: {failed[name]}" if name in failed else f"{name}: installed" for name in names]
+    assert answer.out.splitlines() == lines
+
+
+def test_install_all_once_each(katib, monkeypatch):
+    asked = []
+
+    def install(environment):
+        asked.append(environment.name)
+        if environment.own:
+            raise NoEnvironmentError("torch is missing")
+        return Status(State.INSTALLED)
+
+    monkeypatch.setattr(bench, "install", install)
+    answer = katib("bench", "install", "all")
+    assert answer.status == FAILED
+    assert len(asked) == len({kind.environment for kind in RIVALS.values()})
+    assert "hebo: installed" in answer.out
+    assert "optuna-tpe: absent: torch is missing" in answer.out
+    assert katib("bench", "install", "hbo").status == USAGE
 
 
 def test_report_of_nothing(katib):

@@ -130,7 +130,7 @@ def test_unknown_names_are_told_with_the_nearest():
 
 def test_a_rival_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setenv("KATIB_BENCH_ENVIRONMENTS", str(tmp_path))
-    with pytest.raises(NoEnvironmentError, match="rivals install hebo"):
+    with pytest.raises(NoEnvironmentError, match="katib bench install hebo"):
         Rival("hebo", spec_of(REALS))
 
 
