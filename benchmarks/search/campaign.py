@@ -119,10 +119,10 @@ def _ended(campaign: Campaign, find: Find, done: Done) -> Ended:
 
 def run_task(find: Find, folder: Path, data: Path | None, task: Task) -> Ended:
     """One run, in this process."""
-    problem = _found(find, task.problem, data)
+    problem, entrant = _found(find, task.problem, data), contestant(task.algorithm)
     try:
         with time_limit(task.minutes):
-            log = simulate(problem, contestant(task.algorithm), task.conditions)
+            log = simulate(problem, entrant, task.conditions)
     except OutOfTime as error:  # it came after the last trial
         log = blank(problem, task.algorithm, task.conditions, str(error))
     write(task.path(folder), log)

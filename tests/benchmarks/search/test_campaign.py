@@ -101,11 +101,11 @@ def test_limit_of_a_run(tmp_path):
 def test_a_run_that_does_not_heed_its_limit(tmp_path, monkeypatch):
     """Its process is ended from outside."""
     campaign = make(tmp_path, problems=("endless", "bowl"), algorithms=("random",), seeds=(0,), minutes=None)
-    monkeypatch.setattr(campaigns, "PATIENCE", 5.0)
+    monkeypatch.setattr(campaigns, "PATIENCE", 10.0)
     campaign, tasks = replace(campaign, minutes=0.0), list(campaign.tasks())  # the tasks have no limit of their own
     prepare(campaign, problem)
     errors = [each.error for each in run(campaign, problem, tasks)]
-    assert errors == ["given up after 5 seconds", ""]
+    assert errors == ["given up after 10 seconds", ""]
 
 
 def test_leaving_ends_the_processes(tmp_path, monkeypatch):
