@@ -1,18 +1,14 @@
-"""The rivals: what each is, what it can search, and how it plays as one of our algorithms does.
-
-``python -m benchmarks.search.rivals`` lists them; ``... install [NAME ...]`` makes the environments of some or all.
-"""
+"""The rivals: what each is, what it can search, and how it plays as one of our algorithms does."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from algorithms.features import Feature, uses
-from benchmarks.search.environments import Environment, State, install, python_of, status_of
+from benchmarks.search.environments import Environment, python_of
 from benchmarks.search.rival import described, parameters_of
 from benchmarks.search.rival_process import RivalProcess
 from katib.core.errors import AlgorithmError, Problem, SpecError, UnknownNameError
@@ -79,7 +75,7 @@ RIVALS: Mapping[str, RivalKind] = {
     ),
     "skopt": RivalKind(
         "scikit-optimize's Gaussian process, as gp_minimize has it; a lie of the smallest value for running trials",
-        Environment("scikit-optimize", ("skopt",)), "scikit_optimize",
+        Environment("skopt", ("skopt",)), "scikit_optimize", seconds=1.0,
     ),
     "hebo": RivalKind("HEBO", Environment("hebo", ("hebo.optimizers.hebo",)), "hebo_optimizer"),
     "smac": RivalKind(
@@ -198,36 +194,3 @@ def _setup(kind: RivalKind, spec: ExperimentSpec) -> dict[str, Any]:
         "objectives": len(spec.objective.targets),
         "constraints": len(spec.objective.constraints),
     }
-
-
-def summary(name: str) -> str:
-    """In a line: whether it can run; what it is, or what is wrong."""
-    kind = kind_of(name)
-    state, detail = status_of(kind.environment)
-    if detail:
-        return f"{state}: {detail.splitlines()[0]}"
-    return f"{state}, about {kind.seconds:g} s for a suggestion: {kind.about}"
-
-
-def main() -> int:
-    """List, or install; 1 if an installation failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", nargs="?", choices=("list", "install"), default="list")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="rivals or environments (default: all)")
-    options = parser.parse_args()
-    chosen = {name: kind for name, kind in RIVALS.items() if _is_named(name, kind, options.names)}
-    if options.action == "install":
-        for environment in dict.fromkeys(kind.environment for kind in chosen.values() if not kind.environment.own):
-            print(f"{environment.name}: installing", flush=True)
-            install(environment)
-    for name in chosen:
-        print(f"{name:<14}{summary(name)}")
-    return int(any(status_of(kind.environment).state is State.FAILED for kind in chosen.values()))
-
-
-def _is_named(name: str, kind: RivalKind, names: Sequence[str]) -> bool:
-    return not names or name in names or kind.environment.name in names
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
