@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
+import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +16,7 @@ from threadpoolctl import threadpool_info
 
 from algorithms import create_algorithm
 from algorithms.bayesian_optimization import BayesianOptimization
+from algorithms.blas_threads import one_blas_thread
 from algorithms.sobol import Sobol
 from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
@@ -193,6 +196,26 @@ def test_the_same_bits_warm_or_cold_and_in_any_thread(parallel: int) -> None:
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(cold, range(3)))
     assert answers == [warm.suggest(simulation.history, 2)] * 3
+
+
+def test_linear_algebra_has_one_thread_inside_whoever_comes_first_and_leaves_last() -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before, barrier, seen = threads(), threading.Barrier(3), []
+
+    def work(place: int) -> None:
+        with one_blas_thread():
+            barrier.wait()
+            seen.append(threads())
+            barrier.wait()
+            time.sleep(0.02 * place)  # they leave in this order
+
+    for _ in range(2):
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(work, range(3)))
+        assert threads() == before
+    assert seen == [[1] * len(before)] * 6
 
 
 def test_no_global_state_is_touched() -> None:
