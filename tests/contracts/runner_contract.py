@@ -100,6 +100,7 @@ def follow(
         runner.wait(0.2)
         seen.last = update_of(runner, id, seen.cursors)
         seen.measurements.extend(seen.last.measurements)
+        seen.cursors.update(seen.last.ends)
         for chunk in seen.last.chunks:
             taken = consume(chunk)
             seen.chunks.append(chunk._replace(data=chunk.data[:taken]))
