@@ -42,7 +42,7 @@ class Observed:
     @property
     def failed(self) -> NDArray[np.bool_]:
         """Which rows have no value to learn from."""
-        return np.array(np.isnan(self.losses).any(axis=1), dtype=np.bool_)
+        return np.array(~np.isfinite(self.losses).all(axis=1), dtype=np.bool_)
 
     @property
     def feasible(self) -> NDArray[np.bool_]:

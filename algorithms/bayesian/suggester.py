@@ -34,6 +34,7 @@ from algorithms.sobol import sequence
 from algorithms.unseen import first_unseen, unseen_points
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
+from katib.core.space import SearchSpace
 from katib.core.trial import Value
 
 Rows = NDArray[np.intp]
@@ -69,7 +70,7 @@ class Suggester:
     def next(self, batch: Batch) -> dict[str, Value] | None:
         """The next point that is not taken, None if there is none."""
         space, rng = batch.history.space, generator(self._seed, batch.number)
-        encoding = self._encodings.setdefault(space.revision, Encoding(space))
+        encoding = self._encoding(space)
         observed = _observed(batch, encoding, pending=self._recipe.pending)
         if not self._ready(observed) or not len(encoding.varying):
             filling = self._filling(batch)
@@ -90,6 +91,11 @@ class Suggester:
         ranked = maximize(utility, encoding, region, _allowed(encoding, points))
         untaken = (point for point in map(space.from_unit, np.nan_to_num(ranked, nan=0.5)) if not batch.taken(point))
         return next(untaken, None) or next(unseen_points(space, rng, batch.taken), None)
+
+    def _encoding(self, space: SearchSpace) -> Encoding:
+        if space.revision not in self._encodings:
+            self._encodings[space.revision] = Encoding(space)
+        return self._encodings[space.revision]
 
     def _ready(self, observed: Observed) -> bool:
         """Whether a model is worth more than one more space-filling point. Failed trials do not count; with two values
