@@ -98,6 +98,7 @@ def test_limit_of_a_run(tmp_path):
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_heed_its_limit(tmp_path, monkeypatch):
     """Its process is ended from outside."""
     campaign = make(tmp_path, problems=("endless", "bowl"), algorithms=("random",), seeds=(0,), minutes=None)

@@ -185,6 +185,7 @@ def test_spreadsheets(report):
     assert common == {"25": "4", "50": "3", "100": "3"}  # the run that ended after 30 counts before
 
 
+@pytest.mark.slow
 def test_the_same_logs_give_the_same_files(logs, report, tmp_path):
     again = {path.name: path for path in write_report(logs, tmp_path)}
     assert {*again} == {*report}
