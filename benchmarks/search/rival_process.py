@@ -63,7 +63,8 @@ class RivalProcess:
             raise AlgorithmError(f"no answer within {self._longest:g} seconds")
         if not line:
             self.close()
-            raise AlgorithmError(f"its process ended: {self._last_words() or 'without a word'}")
+            status = self._process.returncode
+            raise AlgorithmError(f"its process ended: {self._last_words() or f'exit status {status}, without a word'}")
         try:
             answer: Mapping[str, Any] = json.loads(line)
         except ValueError as error:

@@ -31,7 +31,7 @@ class RivalKind:
 
     supports: what an experiment may ask for. All search conditional spaces: to those that do not support conditions
     the space is flat, and the values of inactive parameters make no difference, as with users who do not mind.
-    seconds: roughly what a suggestion takes after 100 trials in 10 dimensions on one core, for plans.
+    seconds: of processor time, roughly, that a suggestion takes after 100 trials in 10 dimensions, for plans.
     repeatable: the same seed gives the same points.
     """
 
@@ -40,18 +40,18 @@ class RivalKind:
     adapter: str
     variant: str = ""
     supports: frozenset[Feature] = frozenset()
-    seconds: float = 1.0
+    seconds: float = 0.0
     repeatable: bool = True
 
 
 RIVALS: Mapping[str, RivalKind] = {
     "optuna-tpe": RivalKind(
         "Optuna's TPE, each parameter by itself: the default of Optuna up to version 4",
-        _OWN, "optuna_samplers", "tpe", _ALL, 0.02,
+        _OWN, "optuna_samplers", "tpe", _ALL, 0.014,
     ),
     "optuna-mtpe": RivalKind(
         "Optuna's multivariate TPE, the default of Optuna 5; conditional spaces by groups",
-        _OWN, "optuna_samplers", "mtpe", _ALL, 0.01,
+        _OWN, "optuna_samplers", "mtpe", _ALL, 0.006,
     ),
     "optuna-gp": RivalKind(
         "Optuna's Gaussian process; conditional parameters at random",
@@ -67,29 +67,30 @@ RIVALS: Mapping[str, RivalKind] = {
     ),
     "hyperopt": RivalKind(
         "hyperopt's TPE", Environment("hyperopt", ("hyperopt",)), "hyperopt_tpe", "",
-        frozenset({Feature.CONDITIONS}), 0.02,
+        frozenset({Feature.CONDITIONS}), 0.01,
     ),
     "nevergrad": RivalKind(
         "Nevergrad's NGOpt", Environment("nevergrad", ("nevergrad",)), "nevergrad_ngopt", "",
-        frozenset({Feature.OUTCOME_CONSTRAINTS, Feature.OBJECTIVES}), 0.01,
+        frozenset({Feature.OUTCOME_CONSTRAINTS, Feature.OBJECTIVES}), 0.008,
     ),
     "skopt": RivalKind(
         "scikit-optimize's Gaussian process, as gp_minimize has it; a lie of the smallest value for running trials",
-        Environment("skopt", ("skopt",)), "scikit_optimize", seconds=1.0,
+        Environment("skopt", ("skopt",)), "scikit_optimize", seconds=0.9,
     ),
-    "hebo": RivalKind("HEBO", Environment("hebo", ("hebo.optimizers.hebo",)), "hebo_optimizer"),
+    "hebo": RivalKind("HEBO", Environment("hebo", ("hebo.optimizers.hebo",)), "hebo_optimizer", seconds=2.5),
     "smac": RivalKind(
         "SMAC3's facade for hyperparameters, each configuration once; several objectives by its ParEGO",
         Environment("smac", ("smac",)), "smac_facade", "", frozenset({Feature.CONDITIONS, Feature.OBJECTIVES}),
+        0.3,
     ),
     "ax": RivalKind(
         "Ax's client with its default strategy: BoTorch's Gaussian process",
-        Environment("ax", ("ax.api.client",)), "ax_client", "", _ALL,
+        Environment("ax", ("ax.api.client",)), "ax_client", "", _ALL, 1.8,
     ),
     "vizier": RivalKind(
         "Vizier's GP-UCB-PE, the default of its service",
         Environment("vizier", ("vizier._src.algorithms.designers.gp_ucb_pe",)), "vizier_designer", "",
-        frozenset({Feature.OBJECTIVES}),
+        frozenset({Feature.OBJECTIVES}), 4.0,
     ),
 }  # fmt: skip
 

@@ -3,8 +3,10 @@ al. 2024, "The Vizier Gaussian process bandit algorithm").
 
 So that what JAX has compiled serves again, it is kept between suggestions, arrays are padded to multiples of 10 trials
 (of a single objective, for which it can do that; else it compiles anew for each number of trials), and the compiled
-programs are kept in the environment for the next process. Failed trials are infeasible ones. It is told of the trials
-under way.
+programs are kept in the environment for the next process. It traces its functions anew at each suggestion all the same,
+and JAX keeps all of them, some 60 MB each time, so they are cleared now and then.
+
+Failed trials are infeasible ones. It is told of the trials under way.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from .axes import Axis, axes_of, point
 from .serve import Point, Result, Setup
 
 PACKAGES = ("google-vizier", "jax")
+_CLEARED_EVERY = 10  # suggestions
 
 
 class Designer:
@@ -38,6 +41,7 @@ class Designer:
             problem.metric_information.append(
                 vz.MetricInformation(f"loss{number}", goal=vz.ObjectiveMetricGoal.MINIMIZE)
             )
+        jax.config.update("jax_enable_x64", True)  # as its service does
         jax.config.update("jax_compilation_cache_dir", str(Path(sys.prefix) / "jax-cache"))
         padded = PaddingType.MULTIPLES_OF_10 if setup.objectives == 1 else PaddingType.NONE
         self._designer = VizierGPUCBPEBandit(
@@ -48,6 +52,8 @@ class Designer:
 
     def ask(self) -> tuple[int, Point]:
         """The next point, and the number of its trial."""
+        if self._number % _CLEARED_EVERY == 0:
+            jax.clear_caches()
         (suggestion,) = self._designer.suggest(1)
         self._number += 1
         trial = self._under_way[self._number] = suggestion.to_trial(self._number)

@@ -53,7 +53,7 @@ def test_a_line_is_answered_by_a_line(started):
     ("script", "message"),
     [
         pytest.param("import sys; sys.exit('no such thing')", "its process ended: no such thing", id="ends"),
-        pytest.param("import os; os.kill(os.getpid(), 9)", "its process ended: without a word", id="killed"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", "ended: exit status -9, without a word", id="killed"),
         pytest.param('input(); print(\'{"error": "singular"}\', flush=True); input()', "^singular$", id="an-error"),
         pytest.param("input(); print('Hello', flush=True); input()", "no answer of the protocol: 'Hello", id="chatter"),
     ],

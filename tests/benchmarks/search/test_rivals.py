@@ -207,7 +207,8 @@ def test_the_page_tells_of_every_rival():
     told = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", page, re.MULTILINE))
     assert told.keys() >= RIVALS.keys()
     for name, kind in RIVALS.items():
-        *_, conditions, constraints, objectives, _, _ = told[name].strip(" |").split(" | ")
+        *_, conditions, constraints, objectives, _, _, seconds = told[name].strip(" |").split(" | ")
+        assert float(seconds) == kind.seconds
         assert (constraints == "yes") is (Feature.OUTCOME_CONSTRAINTS in kind.supports)
         assert (objectives != "no") is (Feature.OBJECTIVES in kind.supports)
         assert (conditions != "flat") is (Feature.CONDITIONS in kind.supports)
