@@ -90,7 +90,7 @@ RIVALS: Mapping[str, RivalKind] = {
     "vizier": RivalKind(
         "Vizier's GP-UCB-PE, the default of its service",
         Environment("vizier", ("vizier._src.algorithms.designers.gp_ucb_pe",)), "vizier_designer", "",
-        frozenset({Feature.OBJECTIVES}), 4.0,
+        frozenset({Feature.OBJECTIVES}), 13.0,
     ),
 }  # fmt: skip
 
