@@ -15,9 +15,10 @@ objectives and former experiments; with ``engine: skopt`` scikit-optimize (``alg
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from algorithms.batch import filled_with
+from algorithms.batch import Batch, filled_with
 from algorithms.bayesian_settings import BayesianOptimizationSettings
 from algorithms.blas_threads import one_blas_thread
 from algorithms.features import SPACE_FEATURES, Feature, check_features
@@ -27,8 +28,7 @@ from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.naming import load
-from katib.core.ports import Algorithm
-from katib.core.trial import Proposal
+from katib.core.trial import Parameters, Proposal
 
 
 class BayesianOptimization:
@@ -45,22 +45,19 @@ class BayesianOptimization:
         if settings.engine == "gp" and not settings.known_to_gp:
             unknown = f"got gp, which has no {settings.base_estimator} with {settings.acq_func}: expected skopt"
             raise SpecError([Problem("spec.algorithm.algorithmSettings[engine]", unknown)])
-        self._other: Algorithm | None = None
+        seed = seed_of(settings.random_state, spec.seed)
+        # Engines are looked up late, so that the settings can be read without what these load.
         if settings.skopt:
             kind = load("engine", "algorithms.skopt_optimization:SkoptOptimization", {})
             check_features(spec, kind.supports)
-            self._other = kind(spec)
-            return
-        acquisition = "EI" if settings.acq_func == "gp_hedge" else settings.acq_func
-        # Looked up late, so that the settings can be read without scipy.
-        suggester = load("engine", "algorithms.bayesian.suggester:Suggester", {})
-        seed = seed_of(settings.random_state, spec.seed)
-        chosen = () if self.recipe is None else (self.recipe,)
-        self._suggester = suggester(spec, seed, settings.n_initial_points, acquisition, *chosen)
+            engine = kind(spec, seed, settings)
+        else:
+            acquisition = "EI" if settings.acq_func == "gp_hedge" else settings.acq_func
+            kind = load("engine", "algorithms.bayesian.suggester:Suggester", {})
+            engine = kind(spec, seed, settings.n_initial_points, acquisition, self.recipe)
+        self._next: Callable[[Batch], Parameters | None] = engine.next
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        if self._other is not None:
-            return self._other.suggest(history, count)
         with one_blas_thread():
-            return filled_with(history, count, self._suggester.next)
+            return filled_with(history, count, self._next)

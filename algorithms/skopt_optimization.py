@@ -31,20 +31,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from algorithms.batch import Batch, filled_with
+from algorithms.batch import Batch
 from algorithms.bayesian_settings import BayesianOptimizationSettings
 from algorithms.features import SPACE_FEATURES, Feature
 from algorithms.former_trials import FormerTrials, confirmed_trials
-from algorithms.randomness import generator, integer_seed, seed_of, uniforms
-from algorithms.settings import parse
+from algorithms.randomness import generator, integer_seed, uniforms
 from algorithms.sobol import sequence
 from algorithms.unseen import first_unseen, unseen_points
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
-from katib.core.history import History, View
+from katib.core.history import View
 from katib.core.naming import load
 from katib.core.space import Choice, SearchSpace
-from katib.core.trial import Proposal, Trial, Value
+from katib.core.trial import Trial, Value
 
 INITIAL_POINTS = 10  # as in Katib
 _PORTFOLIO = ("EI", "LCB", "PI")  # what gp_hedge chooses from
@@ -77,16 +76,15 @@ class Surrogate(Protocol):
 
 
 class SkoptOptimization:
-    """Fits a surrogate to the history and suggests where it expects the most; exhausted when a space is used up."""
+    """Fits a surrogate to the history and suggests where it expects the most, one point at a time."""
 
     supports = SPACE_FEATURES | {Feature.OUTCOME_CONSTRAINTS, Feature.REPEATS}
 
-    def __init__(self, spec: ExperimentSpec) -> None:
+    def __init__(self, spec: ExperimentSpec, seed: int, settings: BayesianOptimizationSettings) -> None:
         """Raises SpecError on a bad setting, MissingExtraError without scikit-optimize."""
-        self._settings = parse(BayesianOptimizationSettings, spec.algorithm)
-        initial = self._settings.n_initial_points
+        self._settings, self._seed = settings, seed
+        initial = settings.n_initial_points
         self._initial = INITIAL_POINTS if initial is None else initial
-        self._seed = seed_of(self._settings.random_state, spec.seed)
         has_gradient = self._settings.base_estimator == "GP" and any(
             not isinstance(parameter, Choice) for parameter in spec.space
         )
@@ -99,11 +97,8 @@ class SkoptOptimization:
             "surrogate", "algorithms.skopt_surrogate:SkoptSurrogate", {}
         )
 
-    def suggest(self, history: History, count: int) -> Proposal:
-        """``count`` new points, or fewer and ``exhausted`` if no more exist."""
-        return filled_with(history, count, self._next)
-
-    def _next(self, batch: Batch) -> dict[str, Value] | None:
+    def next(self, batch: Batch) -> dict[str, Value] | None:
+        """The next point that is not taken, None if there is none."""
         number, space = batch.number, batch.history.space
         rng = partial(generator, self._seed, number)
         former = confirmed_trials(batch.history)

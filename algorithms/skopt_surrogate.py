@@ -5,9 +5,6 @@ Known faults of scikit-optimize 0.10.2 are worked around here and nowhere else:
 * GBRT: its class is not a regressor by scikit-learn's newer tags, and calls ``numpy.in1d``, which numpy has removed.
 * EIps and PIps: the incumbent is the least of values *and* logarithms of durations; tree surrogates are thought to have
   gradients.
-
-Linear algebra runs on one thread: matrices are small, trials need the cores, and results do not change with their
-number.
 """
 
 from __future__ import annotations
@@ -24,7 +21,6 @@ from skopt import Optimizer
 from skopt.acquisition import gaussian_ei, gaussian_lcb, gaussian_pi
 from skopt.learning import GradientBoostingQuantileRegressor
 from skopt.space import Categorical, Real
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from algorithms.bayesian_settings import BayesianOptimizationSettings
 from algorithms.skopt_optimization import Observed
@@ -50,7 +46,7 @@ class SkoptSurrogate:
             not isinstance(self._space.parameters[i], Choice) for i in self._columns
         )
         sampling = self._settings.acq_optimizer == "sampling" or not gradients
-        with _quiet_on_one_thread():
+        with _quiet():
             chosen = self._fitted("sampling" if sampling else "lbfgs", _CANDIDATES).ask()
         point = [0.5] * len(self._space)
         for i, x in zip(self._columns, chosen, strict=True):
@@ -60,7 +56,7 @@ class SkoptSurrogate:
 
     def best_of(self, points: NDArray[np.float64]) -> int:
         """Which of ``points`` (m, d) the acquisition function likes best; the first of equals."""
-        with _quiet_on_one_thread():
+        with _quiet():
             optimizer = self._fitted("sampling", 1)  # of which only the model is used
             encoded = optimizer.space.transform([self._encode(point) for point in points])
             return int(np.argmax(self._acquisition(encoded, optimizer.models[-1])))
@@ -141,8 +137,8 @@ def _boosted_quantiles(seed: int) -> _BoostedQuantiles:
 
 
 @contextmanager
-def _quiet_on_one_thread() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Warnings about fits that did not fully converge are of no use to a user."""
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

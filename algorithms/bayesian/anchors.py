@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from algorithms.bayesian.encoding import Floats
+from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.regression import Hyperparameters
 
 _EACH = 20  # up to so many points, hyperparameters are fitted at each
@@ -36,11 +36,11 @@ class Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[bytes, Hyperparameters] = OrderedDict()
+        self._found: OrderedDict[Hashable, Hyperparameters] = OrderedDict()
 
-    def recall(self, data: tuple[Floats, ...], fit: Callable[[], Hyperparameters]) -> Hyperparameters:
-        """What ``fit`` gives for ``data``, from memory if it was fitted before."""
-        key = b"".join(np.ascontiguousarray(part).tobytes() for part in data)
+    def recall(self, way: Hashable, data: tuple[Floats, ...], fit: Callable[[], Hyperparameters]) -> Hyperparameters:
+        """What ``fit`` gives for ``data``, from memory if it was fitted before. way: how it prepares them."""
+        key = way, b"".join(np.ascontiguousarray(part).tobytes() for part in data)
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)

@@ -15,9 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from algorithms.bayesian.kernels import Floats
 from katib.core.space import Choice, Integer, Parameter, Real, SearchSpace
-
-Floats = NDArray[np.float64]
 
 MOST_LEVELS = 64
 """Axes with more values than this are searched as if they had no step, and snapped at the end."""
@@ -74,7 +73,7 @@ class Encoding:
         parents = {axis.parent for axis in self.axes} - {-1}
         return np.array([j for j in self.discrete if j in parents and self.axes[j].parent < 0], dtype=np.intp)
 
-    @property
+    @cached_property
     def varying(self) -> NDArray[np.intp]:
         """Places of the axes that are not constant."""
         return np.array(sorted({*self._numeric, *self._categorical}), dtype=np.intp)

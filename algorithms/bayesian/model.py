@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.bayesian.anchors import Memory, anchor
-from algorithms.bayesian.encoding import Encoding, Floats
+from algorithms.bayesian.encoding import Encoding
+from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.posterior import Posterior
 from algorithms.bayesian.regression import Hyperparameters, fit
 from algorithms.bayesian.warp import bilog, standardized
@@ -72,10 +73,11 @@ def build(encoding: Encoding, observed: Observed, memory: Memory, warp: Warp, *,
     """Fit to at least one row with values. warp: of losses, before they are standardised. failures: model them."""
     rows = np.flatnonzero(~observed.failed)
     fitter = _Fitter(encoding, memory, observed.former)
-    features, pending = encoding.features(observed.points[rows]), encoding.features(observed.pending)
+    everything, pending = encoding.features(observed.points), encoding.features(observed.pending)
+    features = everything[rows]
     losses = observed.losses[rows]
     warped = np.stack([standardized(warp(column)) for column in losses.T], axis=1)
-    fitted = [fitter.fit(features, column, lambda values: standardized(warp(values))) for column in losses.T]
+    fitted = [fitter.fit(features, column, warp) for column in losses.T]
     known = _to_know(features * np.sqrt(fitted[0].weights), warped)
     objectives = [
         Posterior(features[known], column[known], found, pending)
@@ -83,10 +85,14 @@ def build(encoding: Encoding, observed: Observed, memory: Memory, warp: Warp, *,
     ]
     limits = []
     for column in observed.violations[rows].T:
-        found = fitter.fit(features, column, lambda values: standardized(_damped(values)))
+        found = fitter.fit(features, column, _damped)
         limits.append(_limit(features[known], _damped(column), known, found, pending))
     if failures and observed.failed.any():
-        limits.append(_failures(encoding, observed, rows[known], fitter, pending))
+        # 1/2 where a trial failed, -1/2 where it did not; a process of its own, since where trials fail may depend on
+        # other parameters than the objective does.
+        signs = np.where(observed.failed, 0.5, -0.5)
+        chosen = np.union1d(rows[known], np.flatnonzero(observed.failed)[-_MOST_FAILED:])
+        limits.append(_limit(everything[chosen], signs, chosen, fitter.fit(everything, signs, np.positive), pending))
     return Model(objectives, limits, warped, rows)
 
 
@@ -96,31 +102,21 @@ class _Fitter:
     def __init__(self, encoding: Encoding, memory: Memory, former: int) -> None:
         self._encoding, self._memory, self._former = encoding, memory, former
 
-    def fit(self, features: Floats, values: Floats, prepare: Warp) -> Hyperparameters:
-        """Of the prefix up to the anchor. Where former experiments' trials are among the rows, which fade with each
-        trial, there is no fixed prefix: all rows are fitted, which are few."""
+    def fit(self, features: Floats, values: Floats, warp: Warp) -> Hyperparameters:
+        """To standardised values, warped before: those of the prefix up to the anchor. Where former experiments' trials
+        are among the rows, which fade with each trial, there is no fixed prefix: all rows are fitted, which are few."""
         end = len(values) if self._former else anchor(len(values))
         chosen = _to_fit(values[:end])
-        y = prepare(values[:end])[chosen]
-        return self._memory.recall((features[chosen], y), lambda: fit(self._encoding, features[chosen], y))
+        known, prefix = features[chosen], values[:end]
+        return self._memory.recall(
+            warp, (known, prefix), lambda: fit(self._encoding, known, standardized(warp(prefix))[chosen])
+        )
 
 
 def _limit(features: Floats, values: Floats, known: NDArray[np.intp], found: Hyperparameters, pending: Floats) -> Limit:
     """Values at most 0; standardised by all, of which the process knows some."""
     level, deviation = float(values.mean()), float(values.std()) or 1.0
     return Limit(Posterior(features, (values[known] - level) / deviation, found, pending), -level / deviation)
-
-
-def _failures(
-    encoding: Encoding, observed: Observed, known: NDArray[np.intp], fitter: _Fitter, pending: Floats
-) -> Limit:
-    """That a trial fails, as a limit: 1/2 where it did, -1/2 where it did not. A process of its own, since where trials
-    fail may depend on other parameters than the objective does."""
-    everything = encoding.features(observed.points)
-    signs = np.where(observed.failed, 0.5, -0.5)
-    found = fitter.fit(everything, signs, standardized)
-    chosen = np.union1d(known, np.flatnonzero(observed.failed)[-_MOST_FAILED:])
-    return _limit(everything[chosen], signs, chosen, found, pending)
 
 
 def _damped(violations: Floats) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from algorithms.bayesian.encoding import Floats
+from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.warp import half_rank, yeo_johnson
 
 

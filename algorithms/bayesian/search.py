@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from algorithms.bayesian.acquisition import Utility
-from algorithms.bayesian.encoding import Encoding, Floats
+from algorithms.bayesian.encoding import Encoding
+from algorithms.bayesian.kernels import Floats
 
 _RANDOM = 512
 _NEAR = 96  # perturbations of each good point

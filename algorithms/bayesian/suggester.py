@@ -24,7 +24,8 @@ from algorithms.bayesian.acquisition import (
     Utility,
 )
 from algorithms.bayesian.anchors import Memory
-from algorithms.bayesian.encoding import Encoding, Floats
+from algorithms.bayesian.encoding import Encoding
+from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.model import Model, Observed, build
 from algorithms.bayesian.recipe import Recipe
 from algorithms.bayesian.search import Region, candidates, maximize
@@ -42,8 +43,6 @@ Rows = NDArray[np.intp]
 _ENUMERATED = 1024  # points of a finite space that are all compared
 _GOOD = 5  # observed points whose surroundings are searched
 
-DEFAULT = Recipe()
-
 ACQUISITIONS = {
     "EI": LogExpectedImprovement,
     "PI": LogProbabilityOfImprovement,
@@ -55,13 +54,13 @@ class Suggester:
     """Suggests one point at a time."""
 
     def __init__(
-        self, spec: ExperimentSpec, seed: int, initial: int | None, acquisition: str, recipe: Recipe = DEFAULT
+        self, spec: ExperimentSpec, seed: int, initial: int | None, acquisition: str, recipe: Recipe | None = None
     ) -> None:
         """initial: space-filling trials, None for a number that suits space and budget. acquisition: a key of
-        ACQUISITIONS, for a single objective."""
+        ACQUISITIONS, for a single objective. recipe: None for the default one."""
         self._seed = seed
-        self._recipe = recipe
-        self._initial = _initial(spec, recipe) if initial is None else initial
+        self._recipe = recipe or Recipe()
+        self._initial = _initial(spec, self._recipe) if initial is None else initial
         self._acquisition = ACQUISITIONS[acquisition]
         self._point = sequence()
         self._encodings: dict[int, Encoding] = {}

@@ -235,7 +235,7 @@ def test_memory_is_of_the_data_and_of_nothing_else() -> None:
             calls.append(value)
             return HYPER._replace(scale=value)
 
-        return memory.recall((np.array([value]),), run)
+        return memory.recall(half_rank, (np.array([value]),), run)
 
     threads = [threading.Thread(target=fitting, args=(float(i % 3),)) for i in range(12)]
     for thread in threads:
