@@ -5,7 +5,6 @@ What has its file is not run again, so a campaign that was interrupted goes on w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from benchmarks.search import manifest
 from benchmarks.search.contestants import contestant
+from benchmarks.search.files import put
 from benchmarks.search.machine import installed
 from benchmarks.search.ours import PACKAGES
 from benchmarks.search.problem import Problem
@@ -111,7 +111,7 @@ def _ended(campaign: Campaign, find: Find, done: Done) -> Ended:
     task, answer = done.task, done.answer
     if isinstance(answer, Lost):
         log = blank(find(task.problem, campaign.data), task.algorithm, task.conditions, answer.reason)
-        write(task.path(campaign.folder), log)
+        put(task.path(campaign.folder), dumps(log))
         return summary(task, log, done.seconds)
     ended: Ended = answer._replace(seconds=done.seconds)
     return ended
@@ -125,7 +125,7 @@ def run_task(find: Find, folder: Path, data: Path | None, task: Task) -> Ended:
             log = simulate(problem, entrant, task.conditions)
     except OutOfTime as error:  # it came after the last trial
         log = blank(problem, task.algorithm, task.conditions, str(error))
-    write(task.path(folder), log)
+    put(task.path(folder), dumps(log))
     return summary(task, log, 0.0)
 
 
@@ -140,11 +140,3 @@ def summary(task: Task, log: RunLog, seconds: float) -> Ended:
         trial.losses[0] for trial in log.trials if len(trial.losses) == 1 and not any(v > 0 for v in trial.violations)
     ]
     return Ended(task, len(log.trials), min(losses, default=None), log.error, seconds)
-
-
-def write(path: Path, log: RunLog) -> None:
-    """Put the log in its place, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(dumps(log))
-    aside.replace(path)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from benchmarks.search.files import put
 from benchmarks.search.problem import Problem
 from katib.core.errors import PermanentError
 
@@ -48,8 +49,7 @@ def enter(folder: Path, suite: str, problems: Iterable[Problem], budget: int, ve
         if not _same(scales[name], there[name]):
             raise PermanentError(f"{path}: problem {name!r} was another one: {there[name]}, now {scales[name]}")
     suites = {**known.suites, suite: {**there, **scales}}
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(_ADAPTER.dump_json(known._replace(suites=suites), indent=2) + b"\n")
+    put(path, _ADAPTER.dump_json(known._replace(suites=suites), indent=2) + b"\n")
 
 
 def read(path: Path) -> Manifest | None:
