@@ -5,13 +5,14 @@ What has its file is not run again, so a campaign that was interrupted goes on w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.search import manifest
+from benchmarks.search import archive, manifest
+from benchmarks.search.archive import RunKey
 from benchmarks.search.contestants import contestant
 from benchmarks.search.files import put
 from benchmarks.search.machine import installed
@@ -36,6 +37,12 @@ class Task(NamedTuple):
     algorithm: str
     conditions: Conditions
     minutes: float | None = None
+
+    @property
+    def key(self) -> RunKey:
+        """What tells it from the others."""
+        seed, _, workers, suite = self.conditions
+        return RunKey(suite, self.problem, self.algorithm, workers, seed)
 
     def path(self, folder: Path) -> Path:
         """Where its log is."""
@@ -78,12 +85,17 @@ class Campaign:
                     yield Task(problem, algorithm, conditions, self.minutes)
 
     def open_tasks(self, *, retry_errors: bool = False) -> list[Task]:
-        """Those without a file; with ``retry_errors`` those too whose run ended with an error."""
-        return [task for task in self.tasks() if _is_open(task.path(self.folder), retry_errors)]
+        """Those that have no log; with ``retry_errors`` those too whose run ended with an error."""
+        archived = {archive.key_of(log): log.error for log in archive.read(self.folder / archive.FILE)}
+        return [task for task in self.tasks() if _is_open(task, self.folder, archived, retry_errors)]
 
 
-def _is_open(path: Path, retry_errors: bool) -> bool:
-    return not path.exists() or (retry_errors and bool(loads(path.read_bytes()).error))
+def _is_open(task: Task, folder: Path, archived: Mapping[RunKey, str], retry_errors: bool) -> bool:
+    path = task.path(folder)
+    if path.exists():
+        return retry_errors and bool(loads(path.read_bytes()).error)
+    error = archived.get(task.key)
+    return error is None or (retry_errors and bool(error))
 
 
 def prepare(campaign: Campaign, find: Find) -> dict[str, Problem]:

@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from algorithms import ALGORITHMS
+from benchmarks.search.archive import FILE as ARCHIVE
+from benchmarks.search.archive import pack
 from benchmarks.search.campaign import Campaign, Ended, prepare, run
 from benchmarks.search.contestants import ALIASES, contestant, expand, left_out
 from benchmarks.search.environments import Environment, NoEnvironmentError, State, Status, install, status_of
@@ -199,6 +201,17 @@ def report(folder: Path, out: Path | None) -> int:
     """Compare the algorithms whose logs are in DIR."""
     for path in load("report", REPORT, {})(folder, out or folder / "report"):
         click.echo(f"wrote {path}")
+    return OK
+
+
+@bench.command("pack", short_help="Put logs into one small file")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="DIR")
+def pack_(folder: Path) -> int:
+    """Move the logs in DIR into one small file, DIR/runs.jsonl.xz, without the parameters of the trials.
+
+    Reports read it, and its runs count as done, so it is what is published and what goes to another machine.
+    """
+    click.echo(f"{count(pack(folder), 'run')} in {folder / ARCHIVE}")
     return OK
 
 

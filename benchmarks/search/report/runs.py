@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from benchmarks.search import archive
 from benchmarks.search.trial_log import RunLog, loads
+from katib.core.errors import PermanentError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -60,19 +62,27 @@ class Reading:
 
 
 def read_runs(folder: Path) -> Reading:
-    """Every finished log below ``folder``. Of two that differ in their suite alone, the longer one is kept."""
+    """Every finished log below ``folder``, in files and in archives. Of two that differ in their suite alone, the
+    longer one is kept."""
     kept: dict[tuple[str, str, int, int], Run] = {}
     unreadable: dict[str, str] = {}
-    for path in sorted(folder.rglob("w*-s*.json")):
+    for source, logs in _sources(folder):
         try:
-            run = run_of(loads(path.read_bytes()))
-        except (ValidationError, ValueError) as error:
-            unreadable[str(path.relative_to(folder))] = str(error).splitlines()[0]
-            continue
-        key = run.problem, run.algorithm, run.workers, run.seed
-        if key not in kept or run.length > kept[key].length:
-            kept[key] = run
+            for run in map(run_of, logs):
+                key = run.problem, run.algorithm, run.workers, run.seed
+                if key not in kept or run.length > kept[key].length:
+                    kept[key] = run
+        except (ValidationError, ValueError, PermanentError) as error:
+            unreadable[source] = str(error).splitlines()[0]
     return Reading(tuple(kept.values()), unreadable)
+
+
+def _sources(folder: Path) -> Iterator[tuple[str, Iterator[RunLog]]]:
+    """Paths below ``folder``, and what logs each has, which are read as they are asked for."""
+    for path in sorted(folder.rglob(archive.FILE)):
+        yield str(path.relative_to(folder)), archive.read(path)
+    for path in sorted(folder.rglob("w*-s*.json")):
+        yield str(path.relative_to(folder)), (loads(each.read_bytes()) for each in (path,))
 
 
 def run_of(log: RunLog) -> Run:
