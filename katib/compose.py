@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from katib.core.ports import Algorithm, Leases, LoggedStore, LogReader, Runner
 from katib.core.trial import AttemptId, Proposal, Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts
+from katib.engine.supervisor import Worker
 from katib.options import Options
 from katib.resources import template
 from katib.storage import open_store
@@ -63,6 +65,12 @@ class Workshop:
         """A controller over this store that makes each experiment's parts by the options."""
         return Controller(self.store, self.leases, self._assemble, this_holder())
 
+    def employ(self) -> Worker:
+        """A controller for one of many experiments, whose parts are given back when it is let go."""
+        parts = copy(self)
+        parts._open = []
+        return Worker(parts.controller(), parts._close_parts)
+
     def check(self, spec: ExperimentSpec) -> None:
         """Build what an experiment would run with, and drop it: construction is validation. Raises SpecError."""
         self._algorithm(spec)
@@ -81,9 +89,13 @@ class Workshop:
 
     def close(self) -> None:
         """Close runners, connections and store. Local trials that still run go on."""
+        self._close_parts()
+        self.store.close()
+
+    def _close_parts(self) -> None:
         for part in self._open:
             part.close()
-        self.store.close()
+        self._open.clear()
 
     def _assemble(self, experiment: Experiment) -> Parts:
         spec = replace(experiment.spec, budget=experiment.budget)

@@ -38,6 +38,7 @@ COMMANDS = {
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),
     "services": ("katib.cli.service:services", "Serve Suggestion, DBManager and EarlyStopping over gRPC"),
     "store": ("katib.cli.store:store", "Migrate or check the database that experiments are kept in"),
+    "serve": ("katib.cli.serve:serve", "Serve a Kubernetes-shaped API, and run its experiments"),
     "bench": ("katib.cli.bench:bench", "Compare search algorithms with each other and with other systems"),
     "completion": ("katib.cli.completion:completion", "Print the script by which a shell completes katib's words"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),

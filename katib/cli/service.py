@@ -10,12 +10,9 @@ import click
 
 from katib.cli.exits import OK
 from katib.cli.workshop import namespace_option, open_workshop, store_option
-from suggestion_service.db_manager import DBManagerServicer
-from suggestion_service.early_stopping import EarlyStoppingServicer
-from suggestion_service.remote_log import RemoteLog
-from suggestion_service.security import ClientSecurity, ServerSecurity
-from suggestion_service.server import Listener, Service, early_stopping, run, suggestion
-from suggestion_service.server import db_manager as db_manager_service
+from suggestion_service.katib_services import Ports, katib_listeners
+from suggestion_service.security import ServerSecurity
+from suggestion_service.server import Listener, run, suggestion
 from suggestion_service.trial_volume import TrialVolume
 
 _PORT = click.IntRange(0, 65535)
@@ -102,19 +99,7 @@ def services(port: int, early_stopping_port: int, db_manager: tuple[str, ...], *
     Katib's messages name no namespace: trials are taken for ones of -n. Metrics that are reported for a running trial
     of this store reach its experiment.
     """
+    ports = Ports(options["host"], port, early_stopping_port)
     with open_workshop(options["store"]) as workshop:
-        namespace, host = options["namespace"], options["host"]
-        served = (suggestion(), db_manager_service(DBManagerServicer(workshop.store, namespace), workshop.store))
-        security = ClientSecurity.from_environment("KATIB_DB_MANAGER_")
-        elsewhere = {address: RemoteLog(address, security).curves for address in db_manager}
-        stopping = early_stopping(EarlyStoppingServicer(workshop.store, namespace, elsewhere))
-        if early_stopping_port == port and port:
-            listeners = [_listener(host, port, (*served, stopping))]
-        else:
-            listeners = [_listener(host, port, served), _listener(host, early_stopping_port, (stopping,))]
-        run(listeners, _security(options))
+        run(katib_listeners(workshop.store, options["namespace"], ports, db_manager), _security(options))
     return OK
-
-
-def _listener(host: str, port: int, services: tuple[Service, ...]) -> Listener:
-    return Listener(", ".join(service.name for service in services), host, port, services)

@@ -22,6 +22,9 @@ EXTRA_OF_PACKAGE = {
     "onnxruntime": "bench",
     "matplotlib": "bench",
     "jinja2": "bench",
+    "starlette": "server",
+    "uvicorn": "server",
+    "jsonpatch": "server",
 }
 
 

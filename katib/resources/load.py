@@ -19,7 +19,7 @@ from katib.resources.template_source import load_template
 from katib.resources.validation import Known, find_problems, find_warnings
 from katib.resources.yaml_loader import Document, load_documents, read_text
 
-__all__ = ["Known", "LoadedExperiment", "load_experiment"]
+__all__ = ["Known", "LoadedExperiment", "load_experiment", "read_experiment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,29 @@ def load_experiment(
     document, ignored = _choose(documents, name)
     maps = [*config_maps, *(each.tree for each in documents if each.tree.get("kind") == "ConfigMap")]
     try:
-        experiment, template = _check(document.tree, known, partial(load_template, config_maps=maps, folder=folder))
+        experiment, template, _ = _check(document.tree, known, partial(load_template, config_maps=maps, folder=folder))
         spec = to_spec(experiment, template=template)
     except SpecError as error:
         raise SpecError(document.located(error.problems), source=name) from None
     warnings = (*ignored, *document.located(find_warnings(experiment)))
     return LoadedExperiment(spec, experiment.tree(), warnings)
+
+
+def read_experiment(
+    tree: Mapping[str, Any], *, known: Known, config_maps: Sequence[Mapping[str, Any]] = (), strict: bool = True
+) -> LoadedExperiment:
+    """The Experiment of a tree, as a client sends it.
+
+    config_maps: documents in which a template may be found. strict: unknown fields are an error; else a warning.
+    Raises SpecError with everything that is wrong.
+    """
+    if tree.get("kind") != "Experiment":
+        raise SpecError([Problem("kind", f"got {show(tree.get('kind'))}, expected Experiment")])
+    find = partial(load_template, config_maps=config_maps, folder=None)
+    experiment, template, unknown = _check(tree, known, find, strict)
+    return LoadedExperiment(
+        to_spec(experiment, template=template), experiment.tree(), (*unknown, *find_warnings(experiment))
+    )
 
 
 def _choose(documents: Sequence[Document], name: str) -> tuple[Document, list[Problem]]:
@@ -78,10 +95,15 @@ def _choose(documents: Sequence[Document], name: str) -> tuple[Document, list[Pr
 
 
 def _check(
-    tree: Mapping[str, Any], known: Known, find_template: Callable[[ConfigMapSource], dict[str, Any]]
-) -> tuple[Experiment, dict[str, Any] | None]:
-    """The experiment with its defaults, and its job if that comes from a ConfigMap. Raises SpecError."""
-    written, problems = read(Experiment, {key: value for key, value in tree.items() if key != "status"})
+    tree: Mapping[str, Any],
+    known: Known,
+    find_template: Callable[[ConfigMapSource], dict[str, Any]],
+    strict: bool = True,
+) -> tuple[Experiment, dict[str, Any] | None, list[Problem]]:
+    """The experiment with its defaults, its job if that comes from a ConfigMap, and fields that nobody knows unless
+    these are an error (``strict``). Raises SpecError."""
+    written, unknown = read(Experiment, {key: value for key, value in tree.items() if key != "status"})
+    problems, unknown = (unknown, []) if strict else ([], unknown)
     experiment = fill_defaults(written)
     template = None
     source = experiment.spec.trial_template.config_map if experiment.spec.trial_template else None
@@ -93,4 +115,4 @@ def _check(
     problems.extend(find_problems(experiment, known, template))
     if problems:
         raise SpecError(problems)
-    return experiment, template
+    return experiment, template, unknown

@@ -1,0 +1,87 @@
+"""The application: which path is answered by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from katib.server import discovery
+from katib.server.handlers import Handlers, respond
+from katib.server.mirror import Mirror
+from katib.server.objects import encode
+from katib.server.registry import Registry
+from katib.server.status import ApiError, as_api_error
+
+_OBJECT_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | None = None) -> Starlette:
+    """The API over these collections."""
+    objects = Handlers(registry, mirror)
+    return Starlette(
+        routes=[
+            Route("/healthz", _ok),
+            Route("/livez", _ok),
+            Route("/readyz", _ok),
+            Route("/version", _told(lambda _: discovery.version())),
+            Route("/api", _told(lambda _: discovery.core_versions(registry))),
+            Route("/apis", _told(lambda _: discovery.groups(registry))),
+            Route("/apis/{group}", _told(lambda r: discovery.group(registry, r.path_params["group"]))),
+            Route("/api/{version}", _told(lambda r: discovery.resources(registry, "", r.path_params["version"]))),
+            Route("/apis/{group}/{version}", _told(lambda r: discovery.resources(registry, **r.path_params))),
+            *_object_routes("/api/{version}", objects),
+            *_object_routes("/apis/{group}/{version}", objects),
+        ],
+        middleware=middleware,
+        exception_handlers={ApiError: _failed, HTTPException: _refused, Exception: _broken},
+    )
+
+
+def _object_routes(base: str, objects: Handlers) -> list[Route]:
+    """Lists and objects, of a namespace and of the cluster."""
+    places = ("/namespaces/{namespace}/{plural}", "/{plural}")
+    tails = ("", "/{name}", "/{name}/{subresource}")
+    return [
+        Route(f"{base}{place}{tail}", objects.__call__, methods=_OBJECT_METHODS) for tail in tails for place in places
+    ]
+
+
+def _told(tell: Callable[[Request], dict[str, Any] | None]) -> Callable[[Request], Response]:
+    def endpoint(request: Request) -> Response:
+        found = tell(request)
+        if found is None:
+            raise ApiError(404, "the server could not find the requested resource")
+        return respond(encode(found))
+
+    return endpoint
+
+
+def _ok(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    known = as_api_error(error)
+    response = respond(encode(known.status), known.code)
+    if known.code == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the router itself refuses."""
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    messages = {404: "the server could not find the requested resource", 405: f"{request.method} is not supported here"}
+    return await _failed(request, ApiError(code if code in messages else 400, messages.get(code, str(error))))
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return await _failed(request, error)

@@ -1,0 +1,195 @@
+"""The verbs on objects: get, list, watch, create, replace, patch, delete."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from katib.core.errors import ConflictError
+from katib.server import patches, watch
+from katib.server.mirror import Mirror
+from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
+from katib.server.registry import Registry
+from katib.server.requests import Target, body, document, flag, media_type, number, parse, target, write_options
+from katib.server.selectors import Matches, selector
+from katib.server.status import ApiError, as_api_error, not_found, success
+
+PATCH_TRIES = 10
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
+def respond(content: bytes, code: int = 200, warnings: tuple[str, ...] = ()) -> Response:
+    """An answer in JSON; warnings go into headers, which kubectl prints."""
+    response = Response(content, code, media_type="application/json")
+    for warning in warnings:
+        text = warning.replace("\\", "\\\\").replace('"', '\\"').encode("ascii", "replace").decode()
+        response.headers.append("Warning", f'299 - "{" ".join(text.split())}"')
+    return response
+
+
+class Handlers:
+    """The endpoints for objects of all kinds."""
+
+    def __init__(self, registry: Registry, mirror: Mirror) -> None:
+        self._registry = registry
+        self._mirror = mirror
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer a request for a list or an object."""
+        found = target(self._registry, request)
+        kind = found.collection.kind
+        try:
+            if request.method in ("GET", "HEAD"):
+                return await self._read(request, found)
+            verb = _VERBS.get(request.method) or ("delete" if found.name else "deletecollection")
+            if verb not in kind.verbs or found.subresource or (found.name == "") is not (verb in _ON_LISTS):
+                raise ApiError(405, f"{verb} is not supported on {kind.full_name}")
+            return await self._write(request, found, verb)
+        except Exception as error:
+            raise as_api_error(error, kind.full_name, found.name) from error
+
+    async def _read(self, request: Request, found: Target) -> Response:
+        if found.name:
+            each = found.collection.get(found.namespace or "", found.name)
+            if each is None:
+                raise not_found(found.collection.kind.full_name, found.name)
+            return respond(each.body)
+        matches = selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
+        if flag(request, "watch"):
+            return self._watch(request, found, matches)
+        return respond(await run_in_threadpool(self._list, request, found, matches))
+
+    def _watch(self, request: Request, found: Target, matches: Matches | None) -> Response:
+        since = number(request, "resourceVersion") or None
+        initial = flag(request, "sendInitialEvents")
+        asked = watch.Request(
+            found.collection,
+            found.namespace,
+            None if initial else since,
+            matches,
+            flag(request, "allowWatchBookmarks"),
+            initial,
+            number(request, "timeoutSeconds"),
+        )
+        return StreamingResponse(watch.stream(self._mirror, asked), media_type="application/json")
+
+    def _list(self, request: Request, found: Target, matches: Matches | None) -> bytes:
+        revision, after = _continued(request.query_params.get("continue", ""))
+        revision = revision or self._mirror.revision
+        objects = found.collection.list(found.namespace)
+        if matches is not None:
+            objects = [each for each in objects if matches(each)]
+        if after:
+            objects = [each for each in objects if (each.namespace, each.name) > after]
+        metadata: Tree = {"resourceVersion": str(revision)}
+        limit = number(request, "limit")
+        if limit and len(objects) > limit:
+            metadata |= {"continue": _token(revision, objects[limit - 1]), "remainingItemCount": len(objects) - limit}
+            objects = objects[:limit]
+        return _list_body(found, metadata, objects)
+
+    async def _write(self, request: Request, found: Target, verb: str) -> Response:
+        data, options = await body(request), write_options(request)
+        collection = cast(WritableCollection, found.collection)
+        namespace = found.namespace or ""
+        if verb == "create":
+            tree = document(data, media_type(request), found)
+            written = await run_in_threadpool(collection.create, namespace, _named(tree), options)
+            return respond(written.object.body, 201, written.warnings)
+        if verb == "update":
+            tree = document(data, media_type(request), found)
+            options = _conditions(tree["metadata"], options)
+            written = await run_in_threadpool(collection.replace, namespace, found.name, tree, options)
+            return respond(written.object.body, 200, written.warnings)
+        if verb == "patch":
+            written = await run_in_threadpool(partial(_patch, collection, found, options), data, media_type(request))
+            return respond(written.object.body, 200, written.warnings)
+        if data.strip():
+            given = parse(data, media_type(request))
+            options = _preconditions(given if isinstance(given, dict) else {}, options)
+        if verb == "delete":
+            gone = await run_in_threadpool(collection.delete, namespace, found.name, options)
+            return respond(encode(success(_details(found, gone))))
+        return await self._delete_all(request, found, options)
+
+    async def _delete_all(self, request: Request, found: Target, options: WriteOptions) -> Response:
+        matches = selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
+        collection = cast(WritableCollection, found.collection)
+        meant = [each for each in collection.list(found.namespace) if matches is None or matches(each)]
+        gone = [await run_in_threadpool(collection.delete, each.namespace, each.name, options) for each in meant]
+        return respond(_list_body(found, {"resourceVersion": str(self._mirror.revision)}, gone))
+
+
+_ON_LISTS = ("create", "deletecollection")
+
+
+def _patch(collection: WritableCollection, found: Target, options: WriteOptions, data: bytes, kind: str) -> Written:
+    """Patch the newest state; once more if somebody else wrote in between, unless the patch names its state."""
+    patch = parse(data, kind)
+    for remaining in reversed(range(PATCH_TRIES)):
+        each = collection.get(found.namespace or "", found.name)
+        if each is None:
+            raise not_found(collection.kind.full_name, found.name)
+        tree = patches.patched(each.tree, patch, kind)
+        named = tree["metadata"].get("resourceVersion") != str(each.revision)
+        tree = document(encode(tree), "application/json", found)
+        try:
+            return collection.replace(found.namespace or "", found.name, tree, _conditions(tree["metadata"], options))
+        except ConflictError:
+            if named or not remaining:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _named(tree: Tree) -> Tree:
+    """The tree with a name. Raises ApiError without one."""
+    metadata = tree["metadata"]
+    if not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        raise ApiError(422, "metadata.name: name or generateName is required", "Invalid")
+    return tree
+
+
+def _conditions(metadata: Tree, options: WriteOptions) -> WriteOptions:
+    """The state that the writer saw, if his document says which that was."""
+    return replace(options, uid=str(metadata.get("uid") or ""), revision=str(metadata.get("resourceVersion") or ""))
+
+
+def _preconditions(given: Tree, options: WriteOptions) -> WriteOptions:
+    """What a DeleteOptions document says."""
+    conditions = given.get("preconditions")
+    dry_run = options.dry_run or given.get("dryRun") == ["All"]
+    return _conditions(conditions if isinstance(conditions, dict) else {}, replace(options, dry_run=dry_run))
+
+
+def _details(found: Target, gone: Object) -> Tree:
+    kind = found.collection.kind
+    return {"name": gone.name, "group": kind.group, "kind": kind.plural, "uid": gone.tree["metadata"].get("uid", "")}
+
+
+def _list_body(found: Target, metadata: Tree, objects: list[Object]) -> bytes:
+    kind = found.collection.kind
+    head = encode({"apiVersion": kind.api_version, "kind": kind.list_name, "metadata": metadata})
+    return b'%s,"items":[%s]}' % (head[:-1], b",".join(each.body for each in objects))
+
+
+def _token(revision: int, last: Object) -> str:
+    """Where the next page begins."""
+    return base64.urlsafe_b64encode(json.dumps([revision, last.namespace, last.name]).encode()).decode()
+
+
+def _continued(token: str) -> tuple[int, tuple[str, str] | None]:
+    """(revision of the first page, name of the last object so far). Raises ApiError."""
+    if not token:
+        return 0, None
+    try:
+        revision, namespace, name = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return int(revision), (str(namespace), str(name))
+    except (ValueError, TypeError):
+        raise ApiError(400, f"continue: got {token!r}, expected what a list has given") from None

@@ -1,0 +1,121 @@
+"""Katib's three kinds as projections of the mirror: Experiments, Trials and Suggestions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from katib.core.experiment import Desired
+from katib.core.trial import Key, Trial
+from katib.resources.projection import experiment_resource, suggestion_resource, trial_resource
+from katib.resources.status_conditions import rfc3339
+from katib.server.kinds import EXPERIMENT, SUGGESTION, TRIAL, Kind
+from katib.server.mirror import Change, ChangeType, Mirror, Snapshot
+from katib.server.objects import Cache, Event, Object, Tree
+
+
+class Experiments:
+    """The experiments."""
+
+    kind: Kind = EXPERIMENT
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._cache = Cache()
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """The experiment, None if there is none."""
+        snapshot = self._mirror.snapshot(Key(namespace, name))
+        return None if snapshot is None else self.of(snapshot)
+
+    def list(self, namespace: str | None) -> list[Object]:
+        """The experiments of a namespace, of all for None."""
+        return [self.of(snapshot) for snapshot in self._mirror.snapshots(namespace)]
+
+    def events(self, changes: Iterable[Change]) -> Iterator[Event]:
+        """What became of experiments."""
+        for change in changes:
+            if change.trial:
+                continue
+            snapshot = change.last or self._mirror.snapshot(change.key)
+            if snapshot is not None:
+                yield Event(change.type, self.of(snapshot, change))
+
+    def of(self, snapshot: Snapshot, change: Change | None = None) -> Object:
+        """The object of one experiment; as it was last, at the revision of its end, if ``change`` is that."""
+        make = partial(_experiment, snapshot)
+        if change is not None and change.type is ChangeType.DELETED:
+            self._cache.drop(snapshot.key)
+            return Object(make(), change.revision)
+        return self._cache.get(snapshot.key, snapshot.revision, make)
+
+
+class Suggestions(Experiments):
+    """The suggestions, one of each experiment."""
+
+    kind = SUGGESTION
+
+    def of(self, snapshot: Snapshot, change: Change | None = None) -> Object:
+        """The suggestion of one experiment."""
+        make = partial(_suggestion, snapshot)
+        if change is not None and change.type is ChangeType.DELETED:
+            self._cache.drop(snapshot.key)
+            return Object(make(), change.revision)
+        return self._cache.get(snapshot.key, snapshot.revision, make)
+
+
+class Trials:
+    """The trials of all experiments."""
+
+    kind = TRIAL
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._cache = Cache()
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """The trial, None if there is none."""
+        found = find_trial(self._mirror, namespace, name)
+        return None if found is None else self._of(*found)
+
+    def list(self, namespace: str | None) -> list[Object]:
+        """The trials of a namespace, of all for None."""
+        objects = [self._of(s, trial) for s in self._mirror.snapshots(namespace) for trial in s.trials.values()]
+        return sorted(objects, key=lambda each: (each.namespace, each.name))
+
+    def events(self, changes: Iterable[Change]) -> Iterator[Event]:
+        """What became of trials."""
+        for change in changes:
+            snapshot = change.last or self._mirror.snapshot(change.key)
+            if not change.trial or snapshot is None or change.trial not in snapshot.trials:
+                continue
+            trial = snapshot.trials[change.trial]
+            if change.type is ChangeType.DELETED:
+                self._cache.drop((snapshot.key.namespace, trial.name))
+                yield Event(change.type, Object(trial_resource(snapshot.experiment, trial), change.revision))
+            else:
+                yield Event(change.type, self._of(snapshot, trial))
+
+    def _of(self, snapshot: Snapshot, trial: Trial) -> Object:
+        key, revision = (snapshot.key.namespace, trial.name), snapshot.revisions[trial.name]
+        return self._cache.get(key, revision, partial(trial_resource, snapshot.experiment, trial))
+
+
+def find_trial(mirror: Mirror, namespace: str, name: str) -> tuple[Snapshot, Trial] | None:
+    """The trial and its experiment, by the trial's name, which begins with the experiment's."""
+    snapshot = mirror.snapshot(Key(namespace, name.rpartition("-")[0]))
+    trial = snapshot.trials.get(name) if snapshot else None
+    return None if snapshot is None or trial is None else (snapshot, trial)
+
+
+def _experiment(snapshot: Snapshot) -> Tree:
+    tree = experiment_resource(snapshot.experiment, list(snapshot.trials.values()))
+    if snapshot.experiment.desired is Desired.DELETE:
+        tree["metadata"]["deletionTimestamp"] = rfc3339(time.time())
+        tree["metadata"]["deletionGracePeriodSeconds"] = 0
+    return tree
+
+
+def _suggestion(snapshot: Snapshot) -> Tree:
+    return suggestion_resource(snapshot.experiment, list(snapshot.trials.values()))

@@ -1,0 +1,56 @@
+"""The kinds of objects that the API has, as clients see them in discovery and in paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+READING = ("get", "list", "watch")
+WRITING = ("create", "update", "patch", "delete", "deletecollection")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. name: as in ``kind: Experiment``. plural, singular, short_names: what kubectl takes for it.
+    categories: what else it is listed under (``kubectl get all``). verbs: what may be asked of it. subresources: their
+    names; each is read with get."""
+
+    group: str
+    version: str
+    name: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...] = ()
+    namespaced: bool = True
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = READING
+    subresources: tuple[str, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        """As objects have it: ``kubeflow.org/v1beta1``, or ``v1`` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def list_name(self) -> str:
+        """The kind of a list of them."""
+        return f"{self.name}List"
+
+    @property
+    def full_name(self) -> str:
+        """As messages name it: ``experiments.kubeflow.org``."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+_KATIB = ("kubeflow.org", "v1beta1")
+
+EXPERIMENT = Kind(
+    *_KATIB, "Experiment", "experiments", "experiment", categories=("all", "kubeflow", "katib"),
+    verbs=(*READING, *WRITING), subresources=("status",),
+)  # fmt: skip
+TRIAL = Kind(
+    *_KATIB, "Trial", "trials", "trial", categories=("all", "kubeflow", "katib"), subresources=("status",),
+)  # fmt: skip
+SUGGESTION = Kind(
+    *_KATIB, "Suggestion", "suggestions", "suggestion", categories=("all", "kubeflow", "katib"),
+    subresources=("status",),
+)  # fmt: skip

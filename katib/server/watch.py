@@ -1,0 +1,125 @@
+"""Watches: what happens to the objects of a kind, as a stream of lines, from a revision on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+
+from katib.server.mirror import ChangeType, Mirror
+from katib.server.objects import Collection, Event, Object, encode
+from katib.server.selectors import Matches
+from katib.server.status import failure
+
+BOOKMARK_SECONDS = 30.0
+LIMIT_SECONDS = 1800.0  # of a watch whose client names none; it then asks again
+
+_EXPIRED = "the revision is too old: list again"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is watched. since: the revision after which to begin, None to be told first what there is. matches: which
+    objects, None for all. bookmarks: tell the revision from time to time. seconds: after which the watch ends."""
+
+    collection: Collection
+    namespace: str | None
+    since: int | None
+    matches: Matches | None = None
+    bookmarks: bool = False
+    initial_end: bool = False
+    seconds: float | None = None
+
+
+class Watch:
+    """One watch, as its client has seen it so far."""
+
+    def __init__(self, mirror: Mirror, request: Request) -> None:
+        self._mirror = mirror
+        self._request = request
+        self._told: dict[tuple[str, str], int] = {}  # objects that the client has -> revision
+        self._revision = 0
+
+    def begin(self) -> Iterator[bytes]:
+        """The first lines: what there is, if that was asked for."""
+        request = self._request
+        if request.since is not None:
+            self._revision = request.since
+            return
+        self._revision = self._mirror.revision
+        for each in request.collection.list(request.namespace):
+            if request.matches is None or request.matches(each):
+                self._told[each.namespace, each.name] = each.revision
+                yield _line(ChangeType.ADDED.value, each)
+        if request.initial_end:
+            yield self.bookmark({"k8s.io/initial-events-end": "true"})
+
+    def news(self) -> Iterator[bytes]:
+        """Lines on what happened since. Raises Expired if that is not known any more."""
+        changes = self._mirror.since(self._revision)
+        if changes is None:
+            raise Expired
+        if changes:
+            yield from self._lines(self._request.collection.events(changes))
+            self._revision = changes[-1].revision
+
+    def bookmark(self, annotations: dict[str, str] | None = None) -> bytes:
+        """A line that tells nothing but the revision."""
+        kind = self._request.collection.kind
+        metadata = {"resourceVersion": str(self._revision)} | ({"annotations": annotations} if annotations else {})
+        tree = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}
+        return encode({"type": "BOOKMARK", "object": tree}) + b"\n"
+
+    def _lines(self, events: Iterable[Event]) -> Iterator[bytes]:
+        request = self._request
+        for type, each in events:
+            if request.namespace not in (None, each.namespace):
+                continue
+            place = (each.namespace, each.name)
+            wanted = type is not ChangeType.DELETED and (request.matches is None or request.matches(each))
+            told = self._told.get(place)
+            if wanted and told == each.revision:
+                continue  # an earlier change was told by this newer state
+            if wanted:
+                self._told[place] = each.revision
+                yield _line((type if told is None else ChangeType.MODIFIED).value, each)
+            elif told is not None or (request.matches is None or request.matches(each)):
+                self._told.pop(place, None)
+                yield _line(ChangeType.DELETED.value, each)
+
+
+class Expired(Exception):
+    """What happened since a revision is not known any more."""
+
+
+def _line(type: str, each: Object) -> bytes:
+    return b'{"type":"%s","object":%s}\n' % (type.encode(), each.body)
+
+
+async def stream(mirror: Mirror, request: Request) -> AsyncIterator[bytes]:
+    """The lines of a watch, until its time is over or its client leaves."""
+    moved, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(moved.set)
+
+    end = mirror.listen(wake)
+    watch = Watch(mirror, request)
+    deadline = time.monotonic() + (request.seconds or LIMIT_SECONDS)
+    try:
+        if first := b"".join(watch.begin()):
+            yield first
+        while (remaining := deadline - time.monotonic()) > 0:
+            moved.clear()
+            if lines := b"".join(watch.news()):
+                yield lines
+            try:
+                await asyncio.wait_for(moved.wait(), min(remaining, BOOKMARK_SECONDS))
+            except TimeoutError:
+                if request.bookmarks:
+                    yield watch.bookmark()
+    except Expired:
+        yield encode({"type": "ERROR", "object": failure(410, "Expired", _EXPIRED)}) + b"\n"
+    finally:
+        end()
