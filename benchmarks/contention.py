@@ -58,7 +58,8 @@ def threads(store: str, trials: int, clients: int) -> tuple[Tally, tuple[Trial, 
     """``clients`` threads on one optimizer: what they saw, what the store has, and the seconds from start to end."""
     tally = Tally()
     name = f"threads-{uuid.uuid4().hex[:8]}"
-    with katib.Optimizer(SPACE, store=store, name=name, max_trials=trials, parallel=clients, seed=1) as optimizer:
+    budget = {"max_trials": trials, "parallel": clients}
+    with katib.Optimizer(SPACE, store=store, name=name, algorithm="random", seed=1, **budget) as optimizer:
         began = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
             for _ in range(clients):

@@ -81,7 +81,14 @@ def compete(role: Role) -> None:
     over = False
     while not over:
         optimizer = katib.Optimizer(
-            SPACE, store=role.store, name=role.name, max_trials=role.trials, parallel=role.clients, seed=1, wait=600
+            SPACE,
+            store=role.store,
+            name=role.name,
+            max_trials=role.trials,
+            parallel=role.clients,
+            algorithm="random",
+            seed=1,
+            wait=600,
         )
         ledger.write(OPENED)
         with optimizer, ThreadPoolExecutor(role.clients) as pool:

@@ -42,6 +42,9 @@ def _is_installed(environment: Environment) -> bool:
 PARTS = {
     "skopt": lambda: importlib.util.find_spec("skopt") is not None,
     "jsonschema": lambda: importlib.util.find_spec("jsonschema") is not None,
+    "ipykernel": lambda: importlib.util.find_spec("ipykernel") is not None,
+    "pandas": lambda: importlib.util.find_spec("pandas") is not None,
+    "matplotlib": lambda: importlib.util.find_spec("matplotlib") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "tensorboard": lambda: importlib.util.find_spec("tensorboard") is not None,
     "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,

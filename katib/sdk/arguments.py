@@ -75,7 +75,7 @@ def sequence_of(kind: type, expected: str) -> Rule:
 
 _SPACE = Rule(
     lambda value: isinstance(value, Mapping) and len(value) > 0 and all(map(is_name, value)),
-    "a mapping from parameter names to search.double(...), search.int(...) or search.categorical(...)",
+    "a mapping from parameter names to helpers of katib.search",
 )
 
 _SEARCH: Mapping[str, Rule] = {
@@ -106,6 +106,16 @@ _SEARCH: Mapping[str, Rule] = {
     "folder": optional(Rule(lambda value: isinstance(value, str | os.PathLike), "a path")),
 }
 
+_KEPT: Mapping[str, Rule] = {
+    "store": optional(
+        Rule(lambda value: isinstance(value, str) and "://" in value, "a URL such as sqlite:///katib.db")
+    ),
+    "name": optional(Rule(lambda value: isinstance(value, str) and is_experiment_name(value), NAME_RULE)),
+    "wait": Rule(lambda value: is_finite(value) and value >= 0, "a number of seconds >= 0"),
+}
+
+_BOOLEAN = Rule(lambda value: isinstance(value, bool), "True or False")
+
 TUNE: Mapping[str, Rule] = {
     "objective": Rule(callable, "a function of the parameters"),
     "space": _SPACE,
@@ -116,7 +126,9 @@ TUNE: Mapping[str, Rule] = {
     "kubernetes": optional(Rule(lambda value: isinstance(value, KubernetesSettings), "katib.KubernetesSettings(...)")),
     "resources": optional(MAPPING),
     "workers": at_least(1),
-    "isolate": Rule(lambda value: isinstance(value, bool), "True or False"),
+    "isolate": _BOOLEAN,
+    "progress": optional(_BOOLEAN),
+    **_KEPT,
     "warm_start": Rule(
         lambda value: isinstance(value, Sequence) and all(isinstance(each, Result) for each in value),
         "a list of results of katib.tune",
@@ -127,11 +139,7 @@ OPTIMIZER: Mapping[str, Rule] = {
     "space": _SPACE,
     "max_trials": optional(at_least(1)),
     **_SEARCH,
-    "store": optional(
-        Rule(lambda value: isinstance(value, str) and "://" in value, "a URL such as sqlite:///katib.db")
-    ),
-    "name": optional(Rule(lambda value: isinstance(value, str) and is_experiment_name(value), NAME_RULE)),
-    "wait": Rule(lambda value: is_finite(value) and value >= 0, "a number of seconds >= 0"),
+    **_KEPT,
 }
 
 

@@ -44,7 +44,7 @@ class Optimizer:
         *,
         max_trials: int | None = None,
         parallel: int = 1,
-        algorithm: str = "random",
+        algorithm: str = "auto",
         algorithm_settings: Mapping[str, object] | None = None,
         early_stopping: str | None = None,
         early_stopping_settings: Mapping[str, object] | None = None,

@@ -370,11 +370,11 @@ def lives(process):
         ({"objective": 3}, "objective: got 3, expected a function of the parameters"),
         ({"space": {}}, "space: got {}, expected a mapping from parameter names"),
         ({"space": [1]}, "space: got [1], expected a mapping from parameter names"),
-        ({"space": {"x": 3}}, "x: got 3, expected search.double(...), search.int(...) or search.categorical(...)"),
+        ({"space": {"x": 3}}, "x: got 3, expected a helper of katib.search such as search.double(...)"),
         ({"space": {"x": search.double(2, 1)}}, "parameter 'x': min 2 is greater than max 1"),
         ({"space": {"x": search.double(0, 1, log=True)}}, "parameter 'x': distribution logUniform needs min > 0"),
         ({"space": {"x": search.categorical([])}}, "parameter 'x': the list of values is empty"),
-        ({"algorithm_settings": {"nope": 1}}, "spec.algorithm.algorithmSettings[nope]: random has no such setting"),
+        ({"algorithm_settings": {"nope": 1}}, "spec.algorithm.algorithmSettings[nope]: auto has no such setting"),
         ({"early_stopping_settings": {"start_step": 2}}, "early_stopping_settings: given without early_stopping"),
         (
             {"early_stopping": "medianstop", "early_stopping_settings": {"start_step": 0}},
