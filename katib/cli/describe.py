@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from katib.best_trial import as_document, as_markdown, as_text, read_best_trial, rerun_command, why_none
 from katib.cli.columns import space_note
 from katib.cli.exits import NOT_FOUND, OK
 from katib.cli.output import TablePrinter, age, count, duration, number, parameters, print_object
-from katib.cli.report import attempt_folder, best_report, end_line, go_on_with, parameter_rows, rerun_command
+from katib.cli.report import best_report, end_line, go_on_with, parameter_rows
 from katib.cli.solutions import constraints_text, targets_text, violation_text
 from katib.cli.workshop import (
     find_experiment,
@@ -29,11 +30,12 @@ from katib.core.experiment import Component, Experiment, Limits
 from katib.core.history import History
 from katib.core.ports import Store
 from katib.core.transfer import Relevance
-from katib.core.trial import Key, Trial
+from katib.core.trial import AttemptId, Key, Trial
 from katib.core.warm_start import Source
 from katib.engine import lifecycle
 from katib.resources.durations import duration_text
-from katib.resources.projection import condition_of, trial_resource
+from katib.resources.projection import condition_of
+from trial_runners.attempt_folder import AttemptFolder
 
 NEWEST = 10
 FIRST_LOOK = 200  # of the commit order, from its end; further back if too few trials are found there
@@ -60,24 +62,28 @@ def describe(words: tuple[str, ...], namespace: str, store: str) -> int:
 @click.command(short_help="Show the best trial, and the command that runs it again")
 @click.argument("words", nargs=-1, required=True, metavar="[experiment] NAME")
 @namespace_option
-@output_option("table", "json", "yaml")
+@output_option("text", "json", "yaml", "markdown", default="text")
 @store_option
 def best(words: tuple[str, ...], namespace: str, output: str, store: str) -> int:
-    """Show the best trial of the experiment NAME so far. Exit status 3 if there is none yet."""
+    """Show the best trial of the experiment NAME so far: parameters, metrics, seeds, files, and the command that runs
+    it again; with repeats the mean and its 95 % interval.
+
+    Exit status 3 if there is none yet.
+    """
     kind, name = split_name(words, default="experiment")
     if kind != "experiment":
         raise click.UsageError(f"experiments have a best trial, got {kind} {name!r}")
     with open_workshop(store) as workshop:
         experiment = find_experiment(workshop.store, Key(namespace, name))
-        if experiment.status.best is None:
-            click.echo(best_report(workshop, experiment), err=True)
-            return NOT_FOUND
-        if output == "table":
-            click.echo(best_report(workshop, experiment))
-        else:
-            trial = workshop.store.trial(experiment.key, experiment.status.best_name)
-            print_object(trial_resource(experiment, trial), output)
-        return OK
+        report = read_best_trial(workshop.store, workshop.trials_folder, experiment)
+    if report is None:
+        click.echo(f"no best trial: {why_none(experiment)}", err=True)
+        return NOT_FOUND
+    if output in ("json", "yaml"):
+        print_object(as_document(report), output)
+    else:
+        click.echo(as_text(report) if output == "text" else as_markdown(report))
+    return OK
 
 
 def _is_trial(store: Store, namespace: str, name: str) -> bool:
@@ -163,7 +169,7 @@ def _newest(experiment: Experiment, trials: Sequence[Trial]) -> None:
 
 def _trial(workshop: Workshop, experiment: Experiment, trial: Trial) -> int:
     ran = "" if trial.started is None else duration((trial.finished or time.time()) - trial.started)
-    folder = attempt_folder(workshop, experiment, trial)
+    folder = AttemptFolder.of(workshop.trials_folder, AttemptId(experiment.key, trial.name, trial.attempt)).path
     _fields(
         ("Name", trial.name),
         ("Namespace", experiment.key.namespace),

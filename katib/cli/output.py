@@ -11,6 +11,10 @@ import click
 import yaml
 
 from katib.core.objective import Objective
+from katib.core.texts import count as count
+from katib.core.texts import duration as duration
+from katib.core.texts import number as number
+from katib.core.texts import parameters_text
 from katib.core.trial import Trial
 
 Row = Sequence[str]
@@ -50,35 +54,9 @@ def age(since: float | None, now: float | None = None) -> str:
     return duration((now or time.time()) - since) if since is not None else "<none>"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in kubectl's short form, two units at most: 119s, 2m5s, 59m, 3h20m, 30h, 4d."""
-    whole = max(0, round(seconds))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if whole < 120:
-        return f"{whole}s"
-    if minutes < 10:
-        return f"{minutes}m{whole % 60}s" if whole % 60 else f"{minutes}m"
-    if hours < 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
-    return f"{hours}h" if hours < 48 else f"{days}d"
-
-
-def number(value: float | None) -> str:
-    """A metric for people: six significant digits, empty for none."""
-    return "" if value is None else f"{value:.6g}"
-
-
-def count(number: int, noun: str) -> str:
-    """``1 trial``, ``2 trials``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def parameters(trial: Trial) -> str:
     """``lr=0.01 units=64``: floats shortened to four digits."""
-    texts = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in trial.parameters.values())
-    return " ".join(f"{name}={text}" for name, text in zip(trial.parameters, texts, strict=True))
+    return parameters_text(trial.parameters)
 
 
 def latest(objective: Objective, trial: Trial) -> str:

@@ -13,6 +13,7 @@ from katib.compose import Workshop
 from katib.core.errors import NotFoundError, nearest_hint
 from katib.core.experiment import Experiment
 from katib.core.ports import Store
+from katib.core.texts import in_namespace as in_namespace
 from katib.core.trial import Key, Trial
 from katib.options import Options
 from katib.storage.home import default_home
@@ -129,8 +130,3 @@ def _hint(store: Store, namespace: str, name: str) -> str:
     parent = name.rpartition("-")[0]
     trials = [trial.name for trial in store.trials(Key(namespace, parent))] if parent in experiments else []
     return nearest_hint(name, trials[:HINTED] or experiments)
-
-
-def in_namespace(namespace: str) -> str:
-    """What a command line needs to find an object there: `` -n NAMESPACE``, nothing for the default one."""
-    return "" if namespace == "default" else f" -n {namespace}"

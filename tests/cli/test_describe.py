@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from katib.cli.exits import NOT_FOUND, OK, USAGE
 from katib.core.changes import Changes, TrialChange
@@ -84,14 +87,18 @@ def test_best(katib, finished):
     assert answer.status == OK
     assert answer.out.startswith(f"best trial {finished}-")
     assert katib("best", f"experiment/{finished}").out == answer.out
-    trial = json.loads(katib("best", finished, "-o", "json").out)
-    assert trial["kind"] == "Trial"
-    assert trial["metadata"]["name"] in answer.out
+    report = json.loads(katib("best", finished, "-o", "json").out)
+    assert yaml.safe_load(katib("best", finished, "-o", "yaml").out) == report
+    assert Path(report["files"], "stdout.log").is_file()
+    assert katib("best", finished, "-o", "markdown").out.startswith(f"# Best trial of {finished}\n")
+    assert report["trial"] in answer.out
+    again = subprocess.run(["sh", "-c", report["command"]], capture_output=True, text=True, check=True)
+    assert again.stdout == f"loss={report['parameters']['x']}\n"
 
 
 def test_no_best_trial_yet(katib, tmp_path):
     katib("run", write(tmp_path, document(script="sleep 30")), "--timeout", "0.3")
-    for output in ("table", "json"):
+    for output in ("text", "json", "markdown"):
         answer = katib("best", "exp", "-o", output)
         assert (answer.status, answer.out) == (NOT_FOUND, "")
         assert "no best trial" in answer.err

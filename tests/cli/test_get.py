@@ -68,7 +68,7 @@ def test_tables(katib, finished, words, header, rows):
 
 def test_wide_cells(katib, finished):
     _, row = katib("get", "exp", "-o", "wide").out.splitlines()
-    best = json.loads(katib("best", "exp", "-o", "json").out)["status"]["observation"]["metrics"][0]["min"]
+    best = json.loads(katib("best", "exp", "-o", "json").out)["metrics"][0]["min"]
     cells = re.split(r" {3,}", row)
     assert cells[4:] == ["3/3", "0", f"{float(best):.6g}", "minimize loss", "random"]
     trial = trials_of(katib)[0]["metadata"]["name"]

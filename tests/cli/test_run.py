@@ -36,7 +36,7 @@ def test_command_of_the_best_trial_runs_again(katib, tmp_path):
     pod["containers"][0]["env"] = [{"name": "WORD", "value": "two words; 'quoted'"}]
     answer = katib("run", write(tmp_path, tree))
     command = answer.out.partition("run it again:\n")[2]
-    name = json.loads(katib("best", "exp", "-o", "json").out)["metadata"]["name"]
+    name = json.loads(katib("best", "exp", "-o", "json").out)["trial"]
     again = subprocess.run(["bash", "-c", f"({command}) 2>&1"], capture_output=True, text=True, check=True)
     assert again.stdout == katib("logs", name).out
     assert "$HOME two words; 'quoted'" in again.stdout
@@ -202,7 +202,7 @@ class TestFunctions:
         assert answer.out.count("Succeeded [") == 3
         command = answer.out.splitlines()[-1]
         assert re.fullmatch(rf"""  python -c 'from {module} import f; print\(f\({{"x": [\d.]+}}\)\)'""", command)
-        name = json.loads(katib("best", "function", "-o", "json").out)["metadata"]["name"]
+        name = json.loads(katib("best", "function", "-o", "json").out)["trial"]
         printed = answer.out if runner == "inline" else katib("logs", name).out
         assert "x is" in printed
 

@@ -45,7 +45,7 @@ def test_experiment(katib, files, monkeypatch):
         assert line in answer.out
         assert line in PAGE
     assert answer.out.splitlines()[-1] in PAGE
-    name = json.loads(katib("best", "line", "-o", "json").out)["metadata"]["name"]
+    name = json.loads(katib("best", "line", "-o", "json").out)["trial"]
     assert katib("logs", name).out.endswith("epoch=19 loss=0.011489\nepoch=20 loss=0.011489\n")
     assert "all 20 trials are done" in katib("resume", "line", "--max-trials", "20").out
     first, second = (trial.rpartition("/")[2] for trial in katib("get", "trials", "line", "-o", "name").out.split()[:2])

@@ -18,7 +18,7 @@ def point(katib, name, number):
 
 
 def test_a_new_experiment_begins_with_the_best_of_the_old_one(katib, finished, tmp_path):
-    best = json.loads(katib("best", "exp", "-o", "json").out)["spec"]["parameterAssignments"]
+    best = json.loads(katib("best", "exp", "-o", "json").out)["parameters"]
     tree = document("new", warmStart={"experiments": ["exp"], "tryFirst": 1}, maxTrialCount=4)
     tree["spec"]["parameters"][0]["feasibleSpace"] = {"min": "0", "max": "9"}
     answer = katib("run", write(tmp_path, tree))
@@ -28,7 +28,7 @@ def test_a_new_experiment_begins_with_the_best_of_the_old_one(katib, finished, t
     assert "Learns from:     exp (3 of 3 trials; relevance" in shown
     assert "learns from exp (3 of 3 trials)" in shown
     first = next(line for line in answer.out.splitlines() if " Running " in line)
-    assert f"x={float(best[0]['value']):g}"[:5] in first
+    assert f"x={best['x']:g}"[:5] in first
     assert katib("delete", "exp").status == OK
     assert "exp (3 of 3 trials" in katib("describe", "new").out
     assert katib("run", write(tmp_path, tree)).status == OK  # the same file again: nothing is read anew
