@@ -49,6 +49,14 @@ class Domain:
 
     named: Callable[[str], Parameter]
 
+    @classmethod
+    def of(cls, parameter: Parameter) -> Domain:
+        """The same as ``parameter``, whatever it will be called."""
+        return cls(lambda name: replace(parameter, name=name))
+
+    def __reduce__(self) -> tuple[Callable[[Parameter], Domain], tuple[Parameter]]:
+        return Domain.of, (self.named("parameter"),)  # the function itself cannot be pickled
+
     def default(self, value: Value) -> Domain:
         """The same parameter with a value to try first: the first trial takes all defaults."""
         return Domain(lambda name: replace(self.named(name), default=_plain(value)))
