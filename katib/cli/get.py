@@ -197,7 +197,7 @@ def _print_alone(store: Store, query: Query, item: Item) -> None:
 
 def _touched(store: Store, query: Query, touched: Touched) -> list[Item]:
     """The object of a change that was asked for; none if it is another one, or gone."""
-    if touched.deleted or query.scope not in (None, touched.key.namespace):
+    if touched.deleted or touched.document or query.scope not in (None, touched.key.namespace):
         return []
     if bool(touched.trial) != (query.kind == "trial"):
         return []

@@ -67,12 +67,14 @@ class Recorded(NamedTuple):
 
 
 class Touched(NamedTuple):
-    """One line of the change feed. trial: name, empty for the experiment itself."""
+    """One line of the change feed. trial: name, empty for the experiment itself. document: the kind of the document
+    that has this key, empty for experiments and trials."""
 
     revision: int
     key: Key
     trial: str = ""
     deleted: bool = False
+    document: str = ""
 
 
 class Stamped(NamedTuple):

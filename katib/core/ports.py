@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from katib.core.changes import Changes, Committed, Event, Recorded, Touched
+from katib.core.documents import Document, DocumentKey
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.objective import Measurement
@@ -282,8 +283,34 @@ class ObservationLog(Protocol):
         ...
 
 
+class Documents(Protocol):
+    """Documents beside the experiments. Each write is a commit of the store, with a revision, and in its feed."""
+
+    def get(self, key: DocumentKey) -> Document:
+        """The document. Raises NotFoundError, CorruptRecordError."""
+        ...
+
+    def list(self, kind: str) -> Sequence[Document]:
+        """All documents of a kind, in order of (namespace, name)."""
+        ...
+
+    def put(self, document: Document, expected: int) -> Document:
+        """Write it, if the stored one has the revision ``expected``, 0 for a new one; returned with its generation and
+        revision. Raises AlreadyExistsError, NotFoundError, ConflictError."""
+        ...
+
+    def delete(self, key: DocumentKey, expected: int) -> int:
+        """Remove it, if it has the revision ``expected``; the revision of that. Raises NotFoundError, ConflictError."""
+        ...
+
+
 class LoggedStore(Store, Protocol):
-    """A store with the observation log of the same database; ``close`` gives back what both hold."""
+    """A store with the observation log and the documents of the same database; ``close`` gives back what all hold."""
+
+    @property
+    def documents(self) -> Documents:
+        """The documents."""
+        ...
 
     @property
     def log(self) -> ObservationLog:

@@ -101,7 +101,7 @@ class Supervisor:
                 if since < 0:
                     since = self._begin()
                 touched = self._store.changes(since, FEED_SECONDS)
-                for key in {each.key for each in touched if not each.trial}:
+                for key in {each.key for each in touched if not each.trial and not each.document}:
                     self._look(key)
                 since = max((each.revision for each in touched), default=since)
             except RetryableError as error:

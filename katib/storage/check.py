@@ -11,9 +11,11 @@ from sqlalchemy.sql import Executable
 from katib.core.changes import Recorded
 from katib.core.errors import CorruptRecordError, PermanentError
 from katib.core.trial import Trial
+from katib.storage import document_tables
 from katib.storage import observation_log_tables as log
 from katib.storage import statements as sql
 from katib.storage.database import Database, Session
+from katib.storage.documents import DocumentRow
 from katib.storage.findings import Damage, Report
 from katib.storage.observation_log import read_row
 from katib.storage.records import ExperimentRow, TrialRow, read_event, read_experiment, read_measurement, read_trial
@@ -30,6 +32,7 @@ TABLES = (
     "tombstones",
     "leases",
     "observation_log",
+    "documents",
     "meta",
 )
 
@@ -67,6 +70,11 @@ class _Inspection:
         touched = [(row.revision, f"experiment {row.key}") for row in experiments]
         for namespace, name, revision in self._all("tombstones", "all tombstones", sql.ALL_TOMBSTONES):
             touched.append((revision, f"the deletion of experiment {namespace}/{name}"))
+        for columns in self._all("documents", "all documents", document_tables.ALL):
+            document = DocumentRow(*columns)
+            if not document.deleted:
+                self._readable("documents", f"document {document.key}", document.document)
+            touched.append((document.revision, f"document {document.key}"))
         self._revisions(touched, head)
         for namespace, name, fence in self._all("leases", "all leases", sql.ALL_LEASES):
             if fence < 1:

@@ -14,6 +14,7 @@ from katib.core.experiment import Experiment
 from katib.core.ports import Lease, Page
 from katib.core.trial import Key, Trial
 from katib.storage.leases import TableLeases
+from katib.storage.memory_documents import MemoryDocuments
 from katib.storage.memory_observation_log import MemoryObservationLog
 from katib.storage.paging import page_of
 from katib.storage.rules import Stored, check_commit, created, fenced_off
@@ -53,6 +54,7 @@ class MemoryStore:
         self._deleted: dict[Key, int] = {}
         self._leases: dict[Key, Lease] = {}
         self.log = MemoryObservationLog()
+        self.documents = MemoryDocuments(self._changed, self._next_revision)
 
     def get(self, key: Key) -> Experiment:
         """The experiment. Raises NotFoundError."""
@@ -115,7 +117,7 @@ class MemoryStore:
                     lines.append(Touched(entry.experiment.revision, key))
                     newest = self._newest(key, lambda _, revision: revision > since)
                     lines.extend(Touched(revision, key, trial.name) for trial, revision in newest)
-            return sorted(lines)
+            return sorted([*lines, *self.documents.touched(since)])
 
     def commit(self, changes: Changes, expected: int | None = None, fence: int | None = None) -> Committed:
         """Write all of it or nothing. Raises ConflictError, AlreadyExistsError, NotFoundError, FencedError."""
@@ -129,7 +131,7 @@ class MemoryStore:
                 self._delete(key)
             else:
                 self._write(changes, first_seq)
-            self._revision += 1
+            self._next_revision()
             self._changed.notify_all()
             return Committed(self._revision, first_seq)
 
@@ -141,6 +143,10 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _next_revision(self) -> int:
+        self._revision += 1
+        return self._revision
 
     def _entry(self, key: Key) -> _Entry:
         try:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, inspect, select, update
 
 from katib.core.errors import LeaseHeldError, PermanentError
-from katib.storage import observation_log_tables  # noqa: F401  they are among metadata's
+from katib.storage import document_tables, observation_log_tables  # noqa: F401  they are among metadata's
 from katib.storage.database import Database
 from katib.storage.findings import Migrated
 from katib.storage.leases import is_gone

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from katib.core.changes import Changes
+from katib.core.documents import DocumentKey
 from katib.core.errors import AlreadyExistsError, ConflictError, FencedError, LeaseHeldError, NotFoundError
 from katib.core.experiment import Experiment, ExperimentStatus
 from katib.core.ports import Lease
@@ -36,6 +37,16 @@ def check_commit(
         raise ConflictError(f"experiment {key}: generation {expected} was read, it is {stored.generation} now")
     elif changes.experiment is not None and changes.experiment.uid != stored.uid:
         raise ConflictError(f"experiment {key} was deleted and created again since it was read")
+
+
+def check_document(key: DocumentKey, stored: int | None, expected: int) -> None:
+    """Raise the error that refuses the write of a document, if any. stored: its revision, None if there is none."""
+    if expected == 0 and stored is not None:
+        raise AlreadyExistsError(f"document {key} exists")
+    if expected != 0 and stored is None:
+        raise NotFoundError(f"no document {key}")
+    if expected != 0 and stored != expected:
+        raise ConflictError(f"document {key}: revision {expected} was read, it is {stored} now")
 
 
 def created(changes: Changes) -> Experiment:

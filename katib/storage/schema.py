@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, Str
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 #: The Alembic revision that this code reads and writes: four digits, one more with each migration.
-VERSION = "0002"
+VERSION = "0003"
 VERSION_TABLE = "katib_schema"
 #: There while the first tables are being made in a database where that cannot be one transaction.
 MAKING_TABLE = "katib_making"

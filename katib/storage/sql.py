@@ -18,6 +18,7 @@ from katib.core.trial import Key, Trial
 from katib.storage import statements as sql
 from katib.storage.codec import STATUS
 from katib.storage.database import Database, Session
+from katib.storage.documents import SqlDocuments, touched_documents
 from katib.storage.leases import TableLeases
 from katib.storage.observation_log import SqlObservationLog
 from katib.storage.paging import page_of
@@ -58,6 +59,7 @@ class SqlStore:
         self._database = database
         self.log = SqlObservationLog(database)
         self._committed = threading.Condition()  # wakes readers of the feed in this process
+        self.documents = SqlDocuments(database, self._wake)
 
     def get(self, key: Key) -> Experiment:
         """The experiment. Raises NotFoundError, CorruptRecordError."""
@@ -144,8 +146,7 @@ class SqlStore:
         """Write all of it or nothing. Raises ConflictError, AlreadyExistsError, NotFoundError, FencedError."""
         with self._database.write() as session:
             committed = _commit(session, changes, expected, fence)
-        with self._committed:
-            self._committed.notify_all()
+        self._wake()
         return committed
 
     def rewrite_lease(self, key: Key, change: Callable[[Lease | None], Lease]) -> Lease:
@@ -158,6 +159,10 @@ class SqlStore:
     def close(self) -> None:
         """Give connections back."""
         self._database.close()
+
+    def _wake(self) -> None:
+        with self._committed:
+            self._committed.notify_all()
 
 
 def _of(key: Key) -> dict[str, str]:
@@ -258,6 +263,7 @@ def _touched(session: Session, since: int) -> list[Touched]:
     if revision is None or revision[0] <= since:
         return []
     lines = [Touched(row[2], Key(row[0], row[1]), deleted=True) for row in session.all(sql.DELETED, since=since)]
+    lines += touched_documents(session, since)
     for columns in session.all(sql.TOUCHED_EXPERIMENTS, since=since):
         experiment = ExperimentRow(*columns).checked()
         lines.append(Touched(experiment.revision, experiment.key))

@@ -10,6 +10,7 @@ import pytest
 
 from katib.cli.main import main
 from katib.core.changes import Changes, Event
+from katib.core.documents import Document, DocumentKey
 from katib.core.errors import KatibError, NotFoundError, PermanentError
 from katib.core.experiment import ExperimentStatus
 from katib.core.objective import Measurement
@@ -38,6 +39,8 @@ def filled(store_url: str) -> str:
     leases.acquire(KEY, "afar:1:1.0", ttl=1.0)
     for i in range(2):
         store.log.append("team", "study-0000", Report((Measurement("loss", 0.5, "0.5", 1.0),) * 2, id=str(i)))
+    gone, _ = (store.documents.put(Document(DocumentKey("configmaps", "team", n)), 0) for n in "ab")  # 9, 10
+    store.documents.delete(gone.key, gone.revision)  # 11
     store.close()
     return store_url
 
@@ -58,6 +61,7 @@ def test_a_sound_store(filled: str) -> None:
         "tombstones": 1,
         "leases": 1,
         "observation_log": 4,
+        "documents": 2,
         "meta": 1,
     }
 
@@ -72,6 +76,11 @@ DAMAGES = {
     "order": ("UPDATE trials SET revision = 9 WHERE number = 0", "trials", "trial team/study-0000"),
     "sequence": ("UPDATE trials SET seq = 99 WHERE number = 2", "trials", "experiment team/study"),
     "namespace": ("UPDATE trials SET namespace = 'x' WHERE number = 2", "trials", "trial x/study-0002"),
+    "document": (
+        "UPDATE documents SET record = '[]' WHERE name = 'b'",
+        "documents",
+        "document configmaps/team/b",
+    ),
     "measurement": (
         "UPDATE measurements SET record = '{}' WHERE number = 2 AND sequence = 1",
         "measurements",

@@ -1,4 +1,4 @@
-"""The contracts of Store, Leases and ObservationLog, over every kind of store."""
+"""The contracts of Store, Leases, ObservationLog and Documents, over every kind of store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from katib.storage import Opened, open_store
+from tests.contracts.documents_contract import DocumentsContract
 from tests.contracts.leases_contract import LeasesContract
 from tests.contracts.observation_log_contract import ObservationLogContract
 from tests.contracts.store_contract import StoreContract
@@ -34,4 +35,8 @@ class TestLeases(LeasesContract):
 
 
 class TestObservationLog(ObservationLogContract):
+    pass
+
+
+class TestDocuments(DocumentsContract):
     pass
