@@ -30,7 +30,9 @@ from katib.resources.reading import read
 from katib.resources.space_update import edited_space
 from katib.server.katib_objects import Experiments
 from katib.server.mirror import Mirror, Snapshot
-from katib.server.objects import Object, Tree, WriteOptions, Written
+from katib.server.objects import Collection, Object, Tree, WriteOptions, Written
+
+SHARED_NAMESPACE = "kubeflow"  # where Katib's default installation keeps its ConfigMaps
 
 Change = Callable[[Experiment], Experiment]
 
@@ -38,9 +40,11 @@ Change = Callable[[Experiment], Experiment]
 class WritableExperiments(Experiments):
     """The experiments, and what clients may do to them. A write is read by everybody when it returns."""
 
-    def __init__(self, mirror: Mirror, workshop: Workshop) -> None:
+    def __init__(self, mirror: Mirror, workshop: Workshop, templates: Collection) -> None:
+        """templates: the ConfigMaps, in which trial templates may be."""
         super().__init__(mirror)
         self._workshop = workshop
+        self._templates = templates
 
     def create(self, namespace: str, tree: Tree, options: WriteOptions) -> Written:
         """Store a new experiment; whoever runs the store's experiments begins it."""
@@ -103,7 +107,9 @@ class WritableExperiments(Experiments):
         return found or Object(experiment_resource(experiment), experiment.revision)
 
     def _config_maps(self, namespace: str) -> Sequence[Mapping[str, Any]]:
-        return ()
+        """Those of the experiment's own namespace, and of the one where Katib keeps its own."""
+        shared = {namespace, SHARED_NAMESPACE}
+        return [each.tree for name in sorted(shared) for each in self._templates.list(name)]
 
 
 def _change(seen: Experiment, tree: Tree, options: WriteOptions) -> tuple[Change, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from katib.core.trial import Key, Trial
 from katib.resources.projection import experiment_resource, suggestion_resource, trial_resource
 from katib.resources.status_conditions import rfc3339
 from katib.server.kinds import EXPERIMENT, SUGGESTION, TRIAL, Kind
-from katib.server.mirror import Change, ChangeType, Mirror, Snapshot
+from katib.server.mirror import AnyChange, Change, ChangeType, Mirror, Snapshot
 from katib.server.objects import Cache, Event, Object, Tree
 
 
@@ -33,10 +33,10 @@ class Experiments:
         """The experiments of a namespace, of all for None."""
         return [self.of(snapshot) for snapshot in self._mirror.snapshots(namespace)]
 
-    def events(self, changes: Iterable[Change]) -> Iterator[Event]:
+    def events(self, changes: Iterable[AnyChange]) -> Iterator[Event]:
         """What became of experiments."""
         for change in changes:
-            if change.trial:
+            if not isinstance(change, Change) or change.trial:
                 continue
             snapshot = change.last or self._mirror.snapshot(change.key)
             if snapshot is not None:
@@ -84,9 +84,11 @@ class Trials:
         objects = [self._of(s, trial) for s in self._mirror.snapshots(namespace) for trial in s.trials.values()]
         return sorted(objects, key=lambda each: (each.namespace, each.name))
 
-    def events(self, changes: Iterable[Change]) -> Iterator[Event]:
+    def events(self, changes: Iterable[AnyChange]) -> Iterator[Event]:
         """What became of trials."""
         for change in changes:
+            if not isinstance(change, Change):
+                continue
             snapshot = change.last or self._mirror.snapshot(change.key)
             if not change.trial or snapshot is None or change.trial not in snapshot.trials:
                 continue

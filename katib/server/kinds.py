@@ -47,6 +47,11 @@ EXPERIMENT = Kind(
     *_KATIB, "Experiment", "experiments", "experiment", categories=("all", "kubeflow", "katib"),
     verbs=(*READING, *WRITING), subresources=("status",),
 )  # fmt: skip
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", "configmap", ("cm",), verbs=(*READING, *WRITING))
+NAMESPACE = Kind(
+    "", "v1", "Namespace", "namespaces", "namespace", ("ns",), namespaced=False,
+    verbs=(*READING, "create", "update", "patch", "delete"),
+)  # fmt: skip
 TRIAL = Kind(
     *_KATIB, "Trial", "trials", "trial", categories=("all", "kubeflow", "katib"), subresources=("status",),
 )  # fmt: skip

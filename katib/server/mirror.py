@@ -12,16 +12,17 @@ import threading
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple
 
 from katib.core.changes import Touched
+from katib.core.documents import Document, DocumentKey
 from katib.core.errors import CorruptRecordError, NotFoundError, RetryableError, UnavailableError
 from katib.core.experiment import Experiment
-from katib.core.ports import Store
+from katib.core.ports import LoggedStore
 from katib.core.trial import Key, Trial, evolve
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class Snapshot:
 
 
 class Change(NamedTuple):
-    """One thing that happened. trial: name, empty for the experiment itself. last: how it was, if it is gone now."""
+    """One thing that happened to an experiment or a trial. trial: name, empty for the experiment itself. last: how it
+    was, if it is gone now."""
 
     revision: int
     type: ChangeType
@@ -66,19 +68,31 @@ class Change(NamedTuple):
     last: Snapshot | None = None
 
 
+class DocumentChange(NamedTuple):
+    """One thing that happened to a document. document: as it is now, or as it was last."""
+
+    revision: int
+    type: ChangeType
+    document: Document
+
+
+AnyChange = Change | DocumentChange
+
+
 @dataclass(slots=True)
 class _State:
     snapshots: dict[Key, Snapshot] = field(default_factory=dict)
+    documents: dict[DocumentKey, Document] = field(default_factory=dict)
     revision: int = 0
 
 
 class Mirror:
     """Follows a store from ``start`` to ``close``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: LoggedStore) -> None:
         self._store = store
         self._state = _State()
-        self._changes: deque[Change] = deque(maxlen=KEPT)
+        self._changes: deque[AnyChange] = deque(maxlen=KEPT)
         self._oldest = 0  # changes after this revision are all kept
         self._moved = threading.Condition()
         self._listeners: list[Callable[[], None]] = []
@@ -111,7 +125,16 @@ class Mirror:
         found = list(self._state.snapshots.values())
         return sorted((s for s in found if namespace in (None, s.key.namespace)), key=lambda s: s.key)
 
-    def since(self, revision: int) -> list[Change] | None:
+    def document(self, key: DocumentKey) -> Document | None:
+        """The document, None if there is none."""
+        return self._state.documents.get(key)
+
+    def documents(self, kind: str, namespace: str | None = None) -> list[Document]:
+        """All documents of a kind, of one namespace or of any, in order of their keys."""
+        found = [each for each in list(self._state.documents.values()) if each.key.kind == kind]
+        return sorted((d for d in found if namespace in (None, d.key.namespace)), key=lambda d: d.key)
+
+    def since(self, revision: int) -> list[AnyChange] | None:
         """What happened after ``revision``, in order; None if that is too long ago to be known."""
         with self._moved:
             if revision < self._oldest:
@@ -151,9 +174,10 @@ class Mirror:
         if not touched:
             return
         revision = touched[-1].revision
-        changes: list[Change] = []
+        changes: list[AnyChange] = [change for line in touched if line.document for change in self._document(line)]
         snapshots = self._state.snapshots
-        for key, lines in groupby(sorted(touched, key=lambda each: each.key), key=lambda each: each.key):
+        of_experiments = sorted((each for each in touched if not each.document), key=lambda each: each.key)
+        for key, lines in groupby(of_experiments, key=lambda each: each.key):
             changes += self._update(snapshots, key, list(lines))
         changes.sort(key=lambda change: change.revision)
         with self._moved:
@@ -194,6 +218,25 @@ class Mirror:
             revision = old.revision
         snapshots[key] = _snapshot(experiment, fresh, old, changes, revision)
         return changes
+
+    def _document(self, line: Touched) -> Iterator[DocumentChange]:
+        """Put the newest state of a document in its place; what that changed."""
+        documents, key = self._state.documents, DocumentKey(line.document, *line.key)
+        old = documents.get(key)
+        try:
+            new = None if line.deleted else self._store.documents.get(key)
+        except NotFoundError:
+            new = None
+        except CorruptRecordError as error:
+            log.error("%s cannot be read: %s", key, error)
+            new = None
+        if old is not None and (new is None or new.uid != old.uid):
+            del documents[key]
+            yield DocumentChange(line.revision, ChangeType.DELETED, old)
+            old = None
+        if new is not None and new != old:
+            documents[key] = new
+            yield DocumentChange(new.revision, ChangeType.MODIFIED if old else ChangeType.ADDED, new)
 
     def _read(self, key: Key, old: Snapshot | None) -> tuple[Experiment, Sequence[Trial]] | None:
         """The experiment as the store has it now, which may be newer than the feed, and the trials that are new."""

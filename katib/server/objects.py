@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from katib.server.kinds import Kind
-from katib.server.mirror import Change, ChangeType
+from katib.server.mirror import AnyChange, ChangeType
 
 Tree = dict[str, Any]
 
@@ -81,7 +81,7 @@ class Collection(Protocol):
         """The objects of a namespace, of all namespaces for None, in order of (namespace, name)."""
         ...
 
-    def events(self, changes: Iterable[Change]) -> Iterator[Event]:
+    def events(self, changes: Iterable[AnyChange]) -> Iterator[Event]:
         """What these changes, which have all happened, mean for objects of this kind; objects as they are now."""
         ...
 

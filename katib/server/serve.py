@@ -22,6 +22,7 @@ from katib.server.katib_objects import Suggestions, Trials
 from katib.server.mirror import Mirror
 from katib.server.objects import Collection
 from katib.server.registry import Registry
+from katib.server.stored_objects import ConfigMaps, Namespaces
 from suggestion_service.katib_services import Ports, katib_listeners
 from suggestion_service.security import ServerSecurity
 from suggestion_service.server import run
@@ -36,10 +37,16 @@ def house(options: Options) -> Iterator[tuple[Workshop, Starlette]]:
     mirror = Mirror(workshop.store)
     supervisor = Supervisor(workshop.store, workshop.employ, _accepts)
     try:
+        config_maps = ConfigMaps(mirror, workshop.store.documents)
+        experiments = WritableExperiments(mirror, workshop, config_maps)
+        namespaces = Namespaces(mirror, workshop.store.documents, [experiments, config_maps])
+        namespaces.make_default()
         mirror.start()
         supervisor.start()
         try:
-            collections: list[Collection] = [WritableExperiments(mirror, workshop), Trials(mirror), Suggestions(mirror)]
+            collections: list[Collection] = [
+                experiments, Trials(mirror), Suggestions(mirror), config_maps, namespaces,
+            ]  # fmt: skip
             yield workshop, make_app(Registry(collections), mirror)
         finally:
             supervisor.close()

@@ -56,9 +56,9 @@ def wait_for(client: httpx.Client, name: str, wanted: str = "Succeeded", seconds
         time.sleep(0.1)
 
 
-def gone(client: httpx.Client, name: str, seconds: float = 30.0) -> None:
+def gone(client: httpx.Client, name: str, seconds: float = 30.0, namespace: str = "default") -> None:
     """Wait until the experiment is there no more."""
     deadline = time.monotonic() + seconds
-    while client.get(path(name)).status_code != 404:
+    while client.get(path(name, namespace)).status_code != 404:
         assert time.monotonic() < deadline
         time.sleep(0.1)
