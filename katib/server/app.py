@@ -32,8 +32,8 @@ def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | 
             Route("/livez", _ok),
             Route("/readyz", _ok),
             Route("/version", _told(lambda _: discovery.version())),
-            Route("/api", _told(lambda _: discovery.core_versions(registry))),
-            Route("/apis", _told(lambda _: discovery.groups(registry))),
+            Route("/api", _discovery(registry, core=True)),
+            Route("/apis", _discovery(registry, core=False)),
             Route("/apis/{group}", _told(lambda r: discovery.group(registry, r.path_params["group"]))),
             Route("/api/{version}", _told(lambda r: discovery.resources(registry, "", r.path_params["version"]))),
             Route("/apis/{group}/{version}", _told(lambda r: discovery.resources(registry, **r.path_params))),
@@ -52,6 +52,20 @@ def _object_routes(base: str, objects: Handlers) -> list[Route]:
     return [
         Route(f"{base}{place}{tail}", objects.__call__, methods=_OBJECT_METHODS) for tail in tails for place in places
     ]
+
+
+def _discovery(registry: Registry, core: bool) -> Callable[[Request], Response]:
+    """The groups; with all that they have, for clients that accept it so."""
+
+    def endpoint(request: Request) -> Response:
+        accepted = request.headers.get("accept", "").replace(" ", "").split(",")
+        for media_type in (each for each in accepted if each in discovery.AGGREGATED):
+            response = respond(encode(discovery.aggregated(registry, media_type, core)))
+            response.headers["content-type"] = media_type
+            return response
+        return respond(encode(discovery.core_versions(registry) if core else discovery.groups(registry)))
+
+    return endpoint
 
 
 def _told(tell: Callable[[Request], dict[str, Any] | None]) -> Callable[[Request], Response]:

@@ -14,6 +14,12 @@ Tree = dict[str, Any]
 # The release of Kubernetes whose API the answers keep to; clients compare it with their own.
 _MAJOR, _MINOR = "1", "34"
 
+#: Media types of aggregated discovery, and the version of each.
+AGGREGATED = {
+    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList": version
+    for version in ("v2", "v2beta1")
+}
+
 
 def version() -> Tree:
     """``/version``."""
@@ -71,6 +77,38 @@ def resources(registry: Registry, group: str, version: str) -> Tree | None:
     }
 
 
+def aggregated(registry: Registry, media_type: str, core: bool) -> Tree:
+    """``/api`` or ``/apis`` with all that is below, for clients that take it in one answer."""
+    names = dict.fromkeys(group for group, _ in registry.versions if (group == "") is core)
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": f"apidiscovery.k8s.io/{AGGREGATED[media_type]}",
+        "metadata": {},
+        "items": [{"metadata": {"name": name}, "versions": _versions(registry, name)} for name in names],
+    }
+
+
+def _versions(registry: Registry, group: str) -> list[Tree]:
+    found = [version for name, version in registry.versions if name == group]
+    return [
+        {"version": version, "resources": [*map(_aggregated, registry.kinds(group, version))], "freshness": "Current"}
+        for version in found
+    ]
+
+
+def _aggregated(kind: Kind) -> Tree:
+    response = {"group": kind.group, "version": kind.version, "kind": kind.name}
+    entry: Tree = {
+        "resource": kind.plural,
+        "responseKind": response,
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": sorted(kind.verbs),
+    }
+    subresources = [{"subresource": name, "responseKind": response, "verbs": ["get"]} for name in kind.subresources]
+    return entry | _optional(kind) | ({"subresources": subresources} if subresources else {})
+
+
 def _resource(kind: Kind) -> Tree:
     entry: Tree = {
         "name": kind.plural,
@@ -79,8 +117,12 @@ def _resource(kind: Kind) -> Tree:
         "kind": kind.name,
         "verbs": sorted(kind.verbs),
     }
-    optional = {"shortNames": list(kind.short_names), "categories": list(kind.categories)}
-    return entry | {name: value for name, value in optional.items() if value}
+    return entry | _optional(kind)
+
+
+def _optional(kind: Kind) -> Tree:
+    names = {"shortNames": list(kind.short_names), "categories": list(kind.categories)}
+    return {field: value for field, value in names.items() if value}
 
 
 def _subresources(kind: Kind) -> list[Tree]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -17,11 +18,13 @@ from katib.server import patches, watch
 from katib.server.mirror import Mirror
 from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
 from katib.server.registry import Registry
-from katib.server.requests import Target, body, document, flag, media_type, number, parse, target, write_options
+from katib.server.requests import Target, body, document, flag, form, media_type, number, parse, target, write_options
 from katib.server.selectors import Matches, selector
 from katib.server.status import ApiError, as_api_error, not_found, success
 
 PATCH_TRIES = 10
+_LETTERS, _GENERATED = "bcdfghjklmnpqrstvwxz2456789", 5  # what Kubernetes makes endings of names from
+_LONGEST_NAME = 63
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
@@ -60,7 +63,7 @@ class Handlers:
             each = found.collection.get(found.namespace or "", found.name)
             if each is None:
                 raise not_found(found.collection.kind.full_name, found.name)
-            return respond(each.body)
+            return respond(form(request).object(found.collection.kind, each))
         matches = selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
         if flag(request, "watch"):
             return self._watch(request, found, matches)
@@ -77,6 +80,7 @@ class Handlers:
             flag(request, "allowWatchBookmarks"),
             initial,
             number(request, "timeoutSeconds"),
+            form(request),
         )
         return StreamingResponse(watch.stream(self._mirror, asked), media_type="application/json")
 
@@ -93,7 +97,7 @@ class Handlers:
         if limit and len(objects) > limit:
             metadata |= {"continue": _token(revision, objects[limit - 1]), "remainingItemCount": len(objects) - limit}
             objects = objects[:limit]
-        return _list_body(found, metadata, objects)
+        return form(request).list(found.collection.kind, metadata, objects)
 
     async def _write(self, request: Request, found: Target, verb: str) -> Response:
         data, options = await body(request), write_options(request)
@@ -124,7 +128,8 @@ class Handlers:
         collection = cast(WritableCollection, found.collection)
         meant = [each for each in collection.list(found.namespace) if matches is None or matches(each)]
         gone = [await run_in_threadpool(collection.delete, each.namespace, each.name, options) for each in meant]
-        return respond(_list_body(found, {"resourceVersion": str(self._mirror.revision)}, gone))
+        metadata = {"resourceVersion": str(self._mirror.revision)}
+        return respond(form(request).list(collection.kind, metadata, gone))
 
 
 _ON_LISTS = ("create", "deletecollection")
@@ -149,11 +154,15 @@ def _patch(collection: WritableCollection, found: Target, options: WriteOptions,
 
 
 def _named(tree: Tree) -> Tree:
-    """The tree with a name. Raises ApiError without one."""
+    """The tree with a name, which is made from generateName if need be. Raises ApiError without either."""
     metadata = tree["metadata"]
-    if not isinstance(metadata.get("name"), str) or not metadata["name"]:
+    if isinstance(metadata.get("name"), str) and metadata["name"]:
+        return tree
+    prefix = metadata.get("generateName")
+    if not isinstance(prefix, str) or not prefix:
         raise ApiError(422, "metadata.name: name or generateName is required", "Invalid")
-    return tree
+    ending = "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED))
+    return {**tree, "metadata": {**metadata, "name": prefix[: _LONGEST_NAME - _GENERATED] + ending}}
 
 
 def _conditions(metadata: Tree, options: WriteOptions) -> WriteOptions:
@@ -171,12 +180,6 @@ def _preconditions(given: Tree, options: WriteOptions) -> WriteOptions:
 def _details(found: Target, gone: Object) -> Tree:
     kind = found.collection.kind
     return {"name": gone.name, "group": kind.group, "kind": kind.plural, "uid": gone.tree["metadata"].get("uid", "")}
-
-
-def _list_body(found: Target, metadata: Tree, objects: list[Object]) -> bytes:
-    kind = found.collection.kind
-    head = encode({"apiVersion": kind.api_version, "kind": kind.list_name, "metadata": metadata})
-    return b'%s,"items":[%s]}' % (head[:-1], b",".join(each.body for each in objects))
 
 
 def _token(revision: int, last: Object) -> str:

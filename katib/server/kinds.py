@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from katib.server.columns import EXPERIMENT_COLUMNS, SUGGESTION_COLUMNS, TRIAL_COLUMNS, Column
+
 READING = ("get", "list", "watch")
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
 
@@ -12,7 +14,7 @@ WRITING = ("create", "update", "patch", "delete", "deletecollection")
 class Kind:
     """One kind. name: as in ``kind: Experiment``. plural, singular, short_names: what kubectl takes for it.
     categories: what else it is listed under (``kubectl get all``). verbs: what may be asked of it. subresources: their
-    names; each is read with get."""
+    names; each is read with get. columns: of tables, after the name; the age alone for none."""
 
     group: str
     version: str
@@ -24,6 +26,7 @@ class Kind:
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = READING
     subresources: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -45,7 +48,7 @@ _KATIB = ("kubeflow.org", "v1beta1")
 
 EXPERIMENT = Kind(
     *_KATIB, "Experiment", "experiments", "experiment", categories=("all", "kubeflow", "katib"),
-    verbs=(*READING, *WRITING), subresources=("status",),
+    verbs=(*READING, *WRITING), subresources=("status",), columns=EXPERIMENT_COLUMNS,
 )  # fmt: skip
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", "configmap", ("cm",), verbs=(*READING, *WRITING))
 NAMESPACE = Kind(
@@ -54,8 +57,9 @@ NAMESPACE = Kind(
 )  # fmt: skip
 TRIAL = Kind(
     *_KATIB, "Trial", "trials", "trial", categories=("all", "kubeflow", "katib"), subresources=("status",),
+    columns=TRIAL_COLUMNS,
 )  # fmt: skip
 SUGGESTION = Kind(
     *_KATIB, "Suggestion", "suggestions", "suggestion", categories=("all", "kubeflow", "katib"),
-    subresources=("status",),
+    subresources=("status",), columns=SUGGESTION_COLUMNS,
 )  # fmt: skip

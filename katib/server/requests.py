@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from katib.core.errors import SpecError
 from katib.resources.yaml_loader import load_documents
+from katib.server.forms import Form, form_of
 from katib.server.objects import Collection, Tree, WriteOptions
 from katib.server.registry import Registry
 from katib.server.status import ApiError
@@ -56,6 +57,11 @@ def number(request: Request, name: str) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ApiError(400, f"{name}: got {text!r}, expected a whole number")
     return int(text)
+
+
+def form(request: Request) -> Form:
+    """The form of the answer. Raises ApiError if the client accepts none that there is."""
+    return form_of(",".join(request.headers.getlist("accept")), request.query_params.get("includeObject", ""))
 
 
 def write_options(request: Request) -> WriteOptions:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 
+from katib.server.forms import WHOLE, Form
 from katib.server.mirror import ChangeType, Mirror
 from katib.server.objects import Collection, Event, Object, encode
 from katib.server.selectors import Matches
@@ -21,7 +22,8 @@ _EXPIRED = "the revision is too old: list again"
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is watched. since: the revision after which to begin, None to be told first what there is. matches: which
-    objects, None for all. bookmarks: tell the revision from time to time. seconds: after which the watch ends."""
+    objects, None for all. bookmarks: tell the revision from time to time. seconds: after which the watch ends. form:
+    of the objects."""
 
     collection: Collection
     namespace: str | None
@@ -30,6 +32,7 @@ class Request:
     bookmarks: bool = False
     initial_end: bool = False
     seconds: float | None = None
+    form: Form = WHOLE
 
 
 class Watch:
@@ -51,7 +54,7 @@ class Watch:
         for each in request.collection.list(request.namespace):
             if request.matches is None or request.matches(each):
                 self._told[each.namespace, each.name] = each.revision
-                yield _line(ChangeType.ADDED.value, each)
+                yield self._line(ChangeType.ADDED, each)
         if request.initial_end:
             yield self.bookmark({"k8s.io/initial-events-end": "true"})
 
@@ -66,9 +69,8 @@ class Watch:
 
     def bookmark(self, annotations: dict[str, str] | None = None) -> bytes:
         """A line that tells nothing but the revision."""
-        kind = self._request.collection.kind
         metadata = {"resourceVersion": str(self._revision)} | ({"annotations": annotations} if annotations else {})
-        tree = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}
+        tree = self._request.form.bookmark(self._request.collection.kind, metadata)
         return encode({"type": "BOOKMARK", "object": tree}) + b"\n"
 
     def _lines(self, events: Iterable[Event]) -> Iterator[bytes]:
@@ -83,18 +85,18 @@ class Watch:
                 continue  # an earlier change was told by this newer state
             if wanted:
                 self._told[place] = each.revision
-                yield _line((type if told is None else ChangeType.MODIFIED).value, each)
+                yield self._line(type if told is None else ChangeType.MODIFIED, each)
             elif told is not None or (request.matches is None or request.matches(each)):
                 self._told.pop(place, None)
-                yield _line(ChangeType.DELETED.value, each)
+                yield self._line(ChangeType.DELETED, each)
+
+    def _line(self, type: ChangeType, each: Object) -> bytes:
+        body = self._request.form.object(self._request.collection.kind, each)
+        return b'{"type":"%s","object":%s}\n' % (type.value.encode(), body)
 
 
 class Expired(Exception):
     """What happened since a revision is not known any more."""
-
-
-def _line(type: str, each: Object) -> bytes:
-    return b'{"type":"%s","object":%s}\n' % (type.encode(), each.body)
 
 
 async def stream(mirror: Mirror, request: Request) -> AsyncIterator[bytes]:
