@@ -40,6 +40,7 @@ REQUIRED = (
 DRIVERS = {"postgresql": ("postgres", "psycopg"), "mysql, mariadb": ("mysql", "PyMySQL")}  # kind -> extra, package
 EXTRAS = {
     "skopt": ("scikit-optimize", "scikit-learn"),
+    "plots": ("matplotlib",),
     "bench": ("scikit-learn", "onnxruntime", "matplotlib", "Jinja2"),
 }
 

@@ -85,14 +85,15 @@ class UnknownNameError(PermanentError):
 
 
 class MissingExtraError(PermanentError):
-    """A package that an optional part needs is not installed."""
+    """A package that an optional part needs is not installed. extra: empty for one that is installed by itself."""
 
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
         super().__init__(package, extra)
 
     def __str__(self) -> str:
-        return f"package {self.package!r} is not installed; install it with: pip install 'katib-engine[{self.extra}]'"
+        wanted = f"'katib-engine[{self.extra}]'" if self.extra else self.package
+        return f"package {self.package!r} is not installed; install it with: pip install {wanted}"
 
 
 class NotFoundError(PermanentError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from katib.core.errors import MissingExtraError, PermanentError, UnknownNameError
 
-# Package that fails to import -> the extra that brings it.
+# Package that fails to import -> the extra that brings it; empty if it is to be installed by itself.
 EXTRA_OF_PACKAGE = {
     "skopt": "skopt",
     "sklearn": "skopt",
@@ -22,6 +22,7 @@ EXTRA_OF_PACKAGE = {
     "onnxruntime": "bench",
     "matplotlib": "bench",
     "jinja2": "bench",
+    "pandas": "",
     "starlette": "server",
     "uvicorn": "server",
     "jsonpatch": "server",

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from katib.core.errors import MissingExtraError
 from katib.core.experiment import Experiment
+from katib.core.naming import load
+from katib.core.outcome import MAY_BE_BEST, outcome_of
 from katib.core.trial import Parameters, Trial
-from katib.engine.summary import best_trial, best_value, pareto_front
+from katib.engine.summary import best_trial, best_value, incumbents, pareto_front
+from katib.sdk.page import page
+from katib.sdk.table import columns
+
+_PLOTS = "katib.sdk.plots"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """A finished (or interrupted) experiment and its trials by number."""
+    """A finished (or interrupted) search and its trials by number. A notebook shows it as a table of the best ones."""
 
     experiment: Experiment
     trials: tuple[Trial, ...]
+
+    @property
+    def name(self) -> str:
+        """The name that it is kept by."""
+        return self.experiment.key.name
 
     @property
     def best_trial(self) -> Trial | None:
@@ -36,6 +49,66 @@ class Result:
     def best_value(self) -> float | None:
         """The best trial's objective value, with repeats the mean of its runs; None if no trial has one."""
         return best_value(self.experiment, self.trials)
+
+    def to_frame(self) -> Any:
+        """The trials as a pandas DataFrame, indexed by number: name, state, metrics, parameters, started (UTC),
+        seconds, reason. A parameter or metric named like another column is ``parameter.NAME`` or ``metric.NAME``.
+
+        Raises MissingExtraError without pandas.
+        """
+        return load("frame", "katib.sdk.frame:frame", {})(columns(self.experiment.spec, self.trials))
+
+    def plot_history(self) -> Any:
+        """Draw the value of each trial and the best so far, of the first objective. Returns Matplotlib's axes.
+
+        Raises MissingExtraError without matplotlib, as the other plots do.
+        """
+        return self._plot("history")
+
+    def plot_front(self) -> Any:
+        """Draw the first two objectives against each other, with the trials that no other beats. Returns the axes.
+
+        Raises ValueError if there is one objective alone.
+        """
+        if not self.experiment.spec.objective.others:
+            raise ValueError("there is one objective, and so no front; see plot_history")
+        return self._plot("front")
+
+    def plot_slice(self) -> Any:
+        """Draw the value of each trial over each parameter. Returns a list of axes, one a parameter."""
+        return self._plot("slices")
+
+    def plot_parallel(self) -> Any:
+        """Draw each trial as a line over all parameters, coloured by its value. Returns the axes."""
+        return self._plot("parallel")
+
+    def _plot(self, kind: str) -> Any:
+        try:
+            draw, shown = (load("plot", f"{_PLOTS}:{name}", {}) for name in (kind, "Shown"))
+        except MissingExtraError as error:  # another extra may bring the package too, but this is the one meant for it
+            raise MissingExtraError(error.package, "plots") from error
+        spec = self.experiment.spec
+        good = [t for t in self.trials if t.state in MAY_BE_BEST and spec.objective.value(t.observation) is not None]
+        values = [spec.objective.value(trial.observation) for trial in good]
+        failed = [t.number for t in self.trials if t.state.finished and t not in good]
+        return draw(shown(spec, good, values, failed, incumbents(spec.objective, self.trials), self.pareto_front))
+
+    def _repr_html_(self) -> str:
+        path = incumbents(self.experiment.spec.objective, self.trials)
+        ranked = self.pareto_front if self.experiment.spec.objective.others else self._ranked()
+        return page(self.experiment, ranked, len(self.trials), path)
+
+    def _ranked(self) -> list[Trial]:
+        """Trials with a value that keep to the constraints, the best first."""
+        objective = self.experiment.spec.objective
+        outcomes = ((outcome_of(objective, [trial]), trial) for trial in self.trials)
+        return [
+            t
+            for o, t in sorted(
+                ((o, t) for o, t in outcomes if o is not None and o.feasible),
+                key=lambda pair: (pair[0].losses, pair[1].number),
+            )
+        ]
 
     def __repr__(self) -> str:
         verdict = self.experiment.status.verdict

@@ -68,7 +68,7 @@ def test_where_nobody_looks_on_there_is_none(arguments, shows):
 NOTEBOOK = """
 import katib
 result = katib.tune(
-    lambda p: p["n"], {"n": katib.search.int(1, 3)}, max_trials=3, runner="inline", name="counting", progress=PROGRESS
+    lambda p: p["n"], {"n": katib.search.int(1, 3)}, max_trials=3, name="counting", progress=PROGRESS
 )
 """
 
