@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,8 @@ from suggestion_service.security import (
     check_authorities,
     check_key_pair,
     read_pem,
-    read_token,
 )
+from suggestion_service.tokens import Tokens, tokens_of
 
 _HEALTH = "/grpc.health.v1.Health/"  # a probe of a cluster has no token, and learns nothing but that we live
 
@@ -45,26 +44,17 @@ def _load(security: ServerSecurity) -> Any:
 
 def interceptors_of(security: ServerSecurity) -> tuple[Any, ...]:
     """What looks at each call before it is answered. Raises SpecError."""
-    if security.token_file is not None:
-        watched = Watched([security.token_file], lambda: read_token("", security.token_file))
-
-        def current() -> str:
-            watched.changed()
-            return watched.value
-
-        return (TokenCheck(current),)
-    if security.token:
-        token = read_token(security.token, None)
-        return (TokenCheck(lambda: token),)
-    return ()
+    tokens = tokens_of(security)
+    return () if tokens is None else (TokenCheck(tokens),)
 
 
 class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
-    """Refuses calls without ``authorization: Bearer TOKEN``; in constant time, so that no timing tells of the token."""
+    """Refuses calls without ``authorization: Bearer TOKEN``, of a token that reaches everything: messages may name any
+    namespace."""
 
-    def __init__(self, token: Callable[[], str]) -> None:
-        """token: the one in force now."""
-        self._token = token
+    def __init__(self, tokens: Callable[[], Tokens]) -> None:
+        """tokens: the ones in force now."""
+        self._tokens = tokens
         self._refusal = grpc.stream_stream_rpc_method_handler(_refuse)  # suits every kind of call
 
     def intercept_service(self, continuation: Any, details: Any) -> Any:
@@ -72,9 +62,8 @@ class TokenCheck(grpc.ServerInterceptor):  # type: ignore[misc]
         if details.method.startswith(_HEALTH):
             return continuation(details)
         sent = next((value for name, value in details.invocation_metadata if name == "authorization"), "")
-        given = sent.encode() if isinstance(sent, str) else sent
-        expected = f"Bearer {self._token()}".encode()
-        return continuation(details) if hmac.compare_digest(given, expected) else self._refusal
+        grant = self._tokens().grant(sent.encode() if isinstance(sent, str) else sent)
+        return continuation(details) if grant is not None and grant.namespaces is None else self._refusal
 
 
 def _refuse(requests: Any, context: Any) -> Any:

@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from katib.cli.exits import OK
+from katib.cli.security_options import host_option, insecure_option, security_of, security_options
 from katib.cli.workshop import namespace_option, open_workshop, store_option
 from suggestion_service.katib_services import Ports, katib_listeners
-from suggestion_service.security import ServerSecurity
 from suggestion_service.server import Listener, run, suggestion
 from suggestion_service.trial_volume import TrialVolume
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(path_type=Path)
-
-
-def _security_options(command: Any) -> Any:
-    for option in reversed(
-        (
-            click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on"),
-            click.option("--tls-cert", type=_FILE, metavar="FILE", envvar="KATIB_TLS_CERT", help="Certificate, PEM"),
-            click.option("--tls-key", type=_FILE, metavar="FILE", envvar="KATIB_TLS_KEY", help="Its key, PEM"),
-            click.option(
-                "--tls-client-ca",
-                type=_FILE,
-                metavar="FILE",
-                envvar="KATIB_TLS_CLIENT_CA",
-                help="Callers must show a certificate of one of these authorities, PEM",
-            ),
-            click.option(
-                "--token-file",
-                type=_FILE,
-                metavar="FILE",
-                envvar="KATIB_TOKEN_FILE",
-                help="Callers must know this token; $KATIB_TOKEN may hold it instead",
-            ),
-            click.option(
-                "--insecure", is_flag=True, help="Allow an address beyond this machine without certificate and token"
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _security(options: dict[str, Any]) -> ServerSecurity:
-    return ServerSecurity(
-        cert=options["tls_cert"],
-        key=options["tls_key"],
-        client_ca=options["tls_client_ca"],
-        token=os.environ.get("KATIB_TOKEN", ""),
-        token_file=options["token_file"],
-        insecure=options["insecure"],
-    )
 
 
 @click.command(short_help="Serve algorithms over gRPC, as Katib's images do")
@@ -67,11 +26,13 @@ def _security(options: dict[str, Any]) -> ServerSecurity:
     metavar="DIR",
     help="Where the volume of a Katib suggestion is mounted, on which trials of pbt hand their checkpoints down",
 )
-@_security_options
+@host_option
+@security_options
+@insecure_option
 def suggestion_service(port: int, host: str, trial_volume: Path | None, **options: Any) -> int:
     """Serve every algorithm over Katib's api.v1.beta1 Suggestion protocol until interrupted."""
     served = suggestion(volume=TrialVolume(trial_volume) if trial_volume else None)
-    run([Listener("suggestion service", host, port, (served,))], _security(options))
+    run([Listener("suggestion service", host, port, (served,))], security_of(options))
     return OK
 
 
@@ -92,7 +53,9 @@ def suggestion_service(port: int, host: str, trial_volume: Path | None, **option
 )
 @namespace_option
 @store_option
-@_security_options
+@host_option
+@security_options
+@insecure_option
 def services(port: int, early_stopping_port: int, db_manager: tuple[str, ...], **options: Any) -> int:
     """Serve Katib's three gRPC services over the store until interrupted.
 
@@ -101,5 +64,5 @@ def services(port: int, early_stopping_port: int, db_manager: tuple[str, ...], *
     """
     ports = Ports(options["host"], port, early_stopping_port)
     with open_workshop(options["store"]) as workshop:
-        run(katib_listeners(workshop.store, options["namespace"], ports, db_manager), _security(options))
+        run(katib_listeners(workshop.store, options["namespace"], ports, db_manager), security_of(options))
     return OK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from katib.server import discovery
-from katib.server.handlers import Handlers, respond
+from katib.server.handlers import Handlers, failed, respond
 from katib.server.mirror import Mirror
 from katib.server.objects import encode
 from katib.server.registry import Registry
@@ -83,11 +82,7 @@ def _ok(request: Request) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    known = as_api_error(error)
-    response = respond(encode(known.status), known.code)
-    if known.code == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = "1"
-    return response
+    return failed(as_api_error(error))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -37,6 +37,16 @@ def respond(content: bytes, code: int = 200, warnings: tuple[str, ...] = ()) -> 
     return response
 
 
+def failed(error: ApiError) -> Response:
+    """The answer that tells of an error."""
+    response = respond(encode(error.status), error.code)
+    if error.code in (429, 503):
+        response.headers["Retry-After"] = "1"
+    if error.code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
 class Handlers:
     """The endpoints for objects of all kinds."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,8 @@ from katib.server.registry import Registry
 from katib.server.status import ApiError
 
 MAX_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes has it
-_TRUE = ("1", "true", "True", "TRUE", "t", "T")
+BODY_SECONDS = 30.0
+TRUE = ("1", "true", "True", "TRUE", "t", "T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def target(registry: Registry, request: Request) -> Target:
 
 def flag(request: Request, name: str) -> bool:
     """Whether a query parameter says yes."""
-    return request.query_params.get(name, "") in _TRUE
+    return request.query_params.get(name, "") in TRUE
 
 
 def number(request: Request, name: str) -> int | None:
@@ -76,13 +78,17 @@ def write_options(request: Request) -> WriteOptions:
 
 
 async def body(request: Request) -> bytes:
-    """The request's body. Raises ApiError if it is too large."""
+    """The request's body. Raises ApiError if it is too large or too slow."""
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise ApiError(413, f"the body is larger than {MAX_BODY} bytes")
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    raise ApiError(413, f"the body is larger than {MAX_BODY} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise ApiError(408, f"the body was not here after {BODY_SECONDS:g} seconds") from None
     return b"".join(chunks)
 
 

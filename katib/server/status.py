@@ -45,8 +45,8 @@ _ANSWERS: Mapping[type[KatibError], tuple[int, str]] = {
 }
 _REASONS = {
     400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed",
-    406: "NotAcceptable", 410: "Expired", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType",
-    421: "Invalid", 500: "InternalError", 503: "ServiceUnavailable",
+    406: "NotAcceptable", 408: "Timeout", 410: "Expired", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType",
+    421: "Misdirected", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable",
 }  # fmt: skip
 
 

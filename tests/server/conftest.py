@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.server.server_process import Served, serving
+from tests.suggestion_service.certificates import Authority
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +23,9 @@ def client(served) -> Iterator[httpx.Client]:
     """A client of it."""
     with served.client() as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory) -> Authority:
+    """An authority that the parties know."""
+    return Authority(tmp_path_factory.mktemp("ours"))
