@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(VENV)/.ready-dev: $(STAMP)
 	$(PIP) install --quiet "pip>=25.1"
-	$(PIP) install --quiet --constraint constraints.txt --group dev --editable ".[all]"
+	$(PIP) install --quiet --constraint constraints.txt --group dev --group integrations --editable ".[all]"
 	touch $@
 
 demo: $(STAMP)  ## a real experiment to its best trial: 12 trials, Bayesian optimisation, over the gRPC suggestion service

@@ -10,11 +10,11 @@ import pytest
 from katib.core.errors import MissingExtraError
 
 
-@pytest.mark.parametrize(("module", "library", "extra"), [("sklearn", "sklearn", "sklearn")])
-def test_a_missing_library_is_named_with_its_extra(monkeypatch, module, library, extra):
-    for name in [name for name in sys.modules if name.split(".")[0] == library]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.delitem(sys.modules, f"katib.integrations.{module}", raising=False)
-    with pytest.raises(MissingExtraError, match=rf"pip install 'katib-engine\[{extra}\]'"):
-        importlib.import_module(f"katib.integrations.{module}")
+@pytest.mark.parametrize("name", ["sklearn", "lightning", "transformers", "xgboost", "lightgbm"])
+def test_a_missing_library_is_named_with_its_extra(monkeypatch, name):
+    for loaded in [each for each in sys.modules if each.split(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"katib.integrations.{name}", raising=False)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'katib-engine\[{name}\]'"):
+        importlib.import_module(f"katib.integrations.{name}")
