@@ -171,6 +171,10 @@ class Supervisor:
         worker = self._workers.get(key) or self._workers.setdefault(key, self._employ())
         try:
             delay = worker.controller.reconcile(key)
+            if delay is not None:  # with threads to spare, the runner's own wake-up is waited for
+                spare = len(self._workers) < len(self._threads)
+                worker.controller.wait(key, delay if spare else 0.0)
+                delay = 0.0 if spare else delay
         except LeaseHeldError:
             self._dismiss(key)
             return HELD_SECONDS
