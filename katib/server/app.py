@@ -16,6 +16,7 @@ from katib.server import discovery
 from katib.server.handlers import Handlers, failed, respond
 from katib.server.mirror import Mirror
 from katib.server.objects import encode
+from katib.server.openapi import OpenApi
 from katib.server.registry import Registry
 from katib.server.status import ApiError, as_api_error
 
@@ -31,6 +32,7 @@ def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | 
             Route("/livez", _ok),
             Route("/readyz", _ok),
             Route("/version", _told(lambda _: discovery.version())),
+            *_openapi_routes(OpenApi(registry)),
             Route("/api", _discovery(registry, core=True)),
             Route("/apis", _discovery(registry, core=False)),
             Route("/apis/{group}", _told(lambda r: discovery.group(registry, r.path_params["group"]))),
@@ -42,6 +44,19 @@ def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | 
         middleware=middleware,
         exception_handlers={ApiError: _failed, HTTPException: _refused, Exception: _broken},
     )
+
+
+def _openapi_routes(documents: OpenApi) -> list[Route]:
+    def one(request: Request) -> Response:
+        found = documents.documents.get(request.path_params["path"])
+        if found is None:
+            raise ApiError(404, "the server could not find the requested resource")
+        return respond(found)
+
+    return [
+        Route("/openapi/v3", _told(lambda _: documents.index)),
+        Route("/openapi/v3/{path:path}", one),
+    ]
 
 
 def _object_routes(base: str, objects: Handlers) -> list[Route]:

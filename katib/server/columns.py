@@ -48,6 +48,10 @@ def _age(tree: Tree) -> str:
     return duration(time.time() - datetime.fromisoformat(created).timestamp()) if created else "<unknown>"
 
 
+def _number_of_keys(tree: Tree) -> int:
+    return len(tree.get("data") or {}) + len(tree.get("binaryData") or {})
+
+
 def _last_condition(field: str) -> Callable[[Tree], str]:
     def value(tree: Tree) -> str:
         conditions = (tree.get("status") or {}).get("conditions") or [{}]
@@ -101,3 +105,5 @@ SUGGESTION_COLUMNS = (
     Column("Assigned", at("status.suggestionCount", 0), "integer", about="How many points it gave"),
     AGE, _ALGORITHM,
 )  # fmt: skip
+CONFIG_MAP_COLUMNS = (Column("Data", _number_of_keys, "integer", about="Number of its keys"), AGE)
+NAMESPACE_COLUMNS = (Column("Status", at("status.phase"), about="Active as long as it is there"), AGE)

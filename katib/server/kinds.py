@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from katib.server.columns import EXPERIMENT_COLUMNS, SUGGESTION_COLUMNS, TRIAL_COLUMNS, Column
+from katib.resources.documents import Experiment
+from katib.resources.shared_types import Model
+from katib.resources.trial_documents import ConfigMap, Suggestion, Trial
+from katib.server.columns import (
+    CONFIG_MAP_COLUMNS,
+    EXPERIMENT_COLUMNS,
+    NAMESPACE_COLUMNS,
+    SUGGESTION_COLUMNS,
+    TRIAL_COLUMNS,
+    Column,
+)
 
 READING = ("get", "list", "watch")
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
@@ -14,7 +24,8 @@ WRITING = ("create", "update", "patch", "delete", "deletecollection")
 class Kind:
     """One kind. name: as in ``kind: Experiment``. plural, singular, short_names: what kubectl takes for it.
     categories: what else it is listed under (``kubectl get all``). verbs: what may be asked of it. subresources: their
-    names; each is read with get. columns: of tables, after the name; the age alone for none."""
+    names; each is read with get. columns: of tables, after the name; the age alone for none.
+    model: of its objects, for those who ask what fields they have."""
 
     group: str
     version: str
@@ -27,6 +38,7 @@ class Kind:
     verbs: tuple[str, ...] = READING
     subresources: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    model: type[Model] | None = None
 
     @property
     def api_version(self) -> str:
@@ -48,18 +60,21 @@ _KATIB = ("kubeflow.org", "v1beta1")
 
 EXPERIMENT = Kind(
     *_KATIB, "Experiment", "experiments", "experiment", categories=("all", "kubeflow", "katib"),
-    verbs=(*READING, *WRITING), subresources=("status",), columns=EXPERIMENT_COLUMNS,
+    verbs=(*READING, *WRITING), subresources=("status",), columns=EXPERIMENT_COLUMNS, model=Experiment,
 )  # fmt: skip
-CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", "configmap", ("cm",), verbs=(*READING, *WRITING))
+CONFIG_MAP = Kind(
+    "", "v1", "ConfigMap", "configmaps", "configmap", ("cm",), verbs=(*READING, *WRITING),
+    columns=CONFIG_MAP_COLUMNS, model=ConfigMap,
+)  # fmt: skip
 NAMESPACE = Kind(
     "", "v1", "Namespace", "namespaces", "namespace", ("ns",), namespaced=False,
-    verbs=(*READING, "create", "update", "patch", "delete"),
+    verbs=(*READING, "create", "update", "patch", "delete"), columns=NAMESPACE_COLUMNS,
 )  # fmt: skip
 TRIAL = Kind(
     *_KATIB, "Trial", "trials", "trial", categories=("all", "kubeflow", "katib"), subresources=("status",),
-    columns=TRIAL_COLUMNS,
+    columns=TRIAL_COLUMNS, model=Trial,
 )  # fmt: skip
 SUGGESTION = Kind(
     *_KATIB, "Suggestion", "suggestions", "suggestion", categories=("all", "kubeflow", "katib"),
-    subresources=("status",), columns=SUGGESTION_COLUMNS,
+    subresources=("status",), columns=SUGGESTION_COLUMNS, model=Suggestion,
 )  # fmt: skip
