@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -23,8 +22,8 @@ from katib.server.status import ApiError, as_api_error
 _OBJECT_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | None = None) -> Starlette:
-    """The API over these collections."""
+def make_app(registry: Registry, mirror: Mirror, also: Sequence[Route] = ()) -> Starlette:
+    """The API over these collections. also: what else is answered."""
     objects = Handlers(registry, mirror)
     return Starlette(
         routes=[
@@ -40,8 +39,8 @@ def make_app(registry: Registry, mirror: Mirror, middleware: list[Middleware] | 
             Route("/apis/{group}/{version}", _told(lambda r: discovery.resources(registry, **r.path_params))),
             *_object_routes("/api/{version}", objects),
             *_object_routes("/apis/{group}/{version}", objects),
+            *also,
         ],
-        middleware=middleware,
         exception_handlers={ApiError: _failed, HTTPException: _refused, Exception: _broken},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,7 @@ from katib.server.access import Access
 from katib.server.handlers import failed
 from katib.server.requests import TRUE
 from katib.server.status import ApiError
+from katib.server.traffic import Traffic
 
 MAX_WATCHES = 500  # at a time: watches and followed logs
 
@@ -28,9 +30,12 @@ _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'no
 class Guard:
     """Refuses what may not come in, bounds what stays long, and ends that when the server does."""
 
-    def __init__(self, app: ASGIApp, access: Access, watches: int = MAX_WATCHES) -> None:
-        """watches: that may be open at a time."""
+    def __init__(
+        self, app: ASGIApp, access: Access, traffic: Traffic | None = None, watches: int = MAX_WATCHES
+    ) -> None:
+        """traffic: is told of all answers. watches: that may be open at a time."""
         self._app = app
+        self._traffic = traffic or Traffic(())
         self._access = access
         self._watches = watches
         self._open: set[asyncio.Task[Any]] = set()
@@ -52,8 +57,12 @@ class Guard:
         if scope["type"] != "http":
             return
 
+        began, code, stays = time.perf_counter(), 500, _stays(scope)
+
         async def headed(message: Message) -> None:
+            nonlocal code
             if message["type"] == "http.response.start":
+                code = message["status"]
                 headers = message["headers"] = [*message["headers"], *_HEADERS]
                 if all(name != _POLICY[0] for name, _ in headers):
                     headers.append(_POLICY)
@@ -61,18 +70,21 @@ class Guard:
 
         try:
             self._access.check(scope["method"], scope["path"], scope["scheme"], scope["headers"])
-            if not _stays(scope):
+            if stays:
+                await self._stay(scope, receive, headed)
+            else:
                 await self._app(scope, receive, headed)
-                return
-            if self._closing or len(self._open) >= self._watches:
-                raise ApiError(429, f"{len(self._open)} watches are open, which is all that there can be; try later")
         except ApiError as error:
             await failed(error)(scope, receive, headed)
-            return
-        await self._stay(scope, receive, headed)
+        finally:
+            seconds = None if stays else time.perf_counter() - began
+            self._traffic.add(scope["method"], scope["path"], code, seconds)
 
     async def _stay(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A watch, until it or the server ends: its client is told that nothing more comes."""
+        """A watch, until it or the server ends: its client is told that nothing more comes. Raises ApiError if there
+        are too many."""
+        if self._closing or len(self._open) >= self._watches:
+            raise ApiError(429, f"{len(self._open)} watches are open, which is all that there can be; try later")
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)

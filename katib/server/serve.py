@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from katib.compose import Workshop
 from katib.core.experiment import Desired, Experiment
@@ -18,39 +20,57 @@ from katib.server.experiment_writes import WritableExperiments
 from katib.server.guard import Guard
 from katib.server.katib_objects import Suggestions, Trials
 from katib.server.listening import listening
+from katib.server.metrics import Metrics
 from katib.server.mirror import Mirror
-from katib.server.objects import Collection
 from katib.server.registry import Registry
 from katib.server.stored_objects import ConfigMaps, Namespaces
+from katib.server.tally import Tally
 from katib.server.tls import tls_context
+from katib.server.traffic import Traffic
 from suggestion_service.katib_services import Ports, katib_listeners
 from suggestion_service.security import ServerSecurity
 from suggestion_service.server import run
 
 
+class House(NamedTuple):
+    """What is served over a store, and what it stands on."""
+
+    workshop: Workshop
+    app: Starlette
+    metrics: Metrics
+    traffic: Traffic
+
+
 @contextmanager
-def house(options: Options) -> Iterator[tuple[Workshop, Starlette]]:
+def house(options: Options) -> Iterator[House]:
     """The application, with the experiments of the store running beside it."""
     workshop = Workshop(options)
     mirror = Mirror(workshop.store)
     supervisor = Supervisor(workshop.store, workshop.employ, _accepts)
     try:
-        config_maps = ConfigMaps(mirror, workshop.store.documents)
-        experiments = WritableExperiments(mirror, workshop, config_maps)
-        namespaces = Namespaces(mirror, workshop.store.documents, [experiments, config_maps])
-        namespaces.make_default()
+        registry = _registry(workshop, mirror)
         mirror.start()
+        traffic = Traffic(collection.kind.plural for collection in registry)
+        metrics = Metrics(workshop.store, mirror, Tally(mirror), traffic)
+        metrics.watch("katib_running_experiments", "Experiments that this process runs", lambda: supervisor.running)
         supervisor.start()
         try:
-            collections: list[Collection] = [
-                experiments, Trials(mirror), Suggestions(mirror), config_maps, namespaces,
-            ]  # fmt: skip
-            yield workshop, make_app(Registry(collections), mirror)
+            app = make_app(registry, mirror, [Route("/metrics", metrics.answer)])
+            yield House(workshop, app, metrics, traffic)
         finally:
             supervisor.close()
             mirror.close()
     finally:
         workshop.close()
+
+
+def _registry(workshop: Workshop, mirror: Mirror) -> Registry:
+    """All collections."""
+    config_maps = ConfigMaps(mirror, workshop.store.documents)
+    experiments = WritableExperiments(mirror, workshop, config_maps)
+    namespaces = Namespaces(mirror, workshop.store.documents, [experiments, config_maps])
+    namespaces.make_default()
+    return Registry([experiments, Trials(mirror), Suggestions(mirror), config_maps, namespaces])
 
 
 def serve(options: Options, port: int, ports: Ports, namespace: str, security: ServerSecurity) -> None:
@@ -60,12 +80,12 @@ def serve(options: Options, port: int, ports: Ports, namespace: str, security: S
     port: of the API. ports: of the gRPC services. namespace: of the trials that their messages mean.
     """
     access, tls = access_of(ports.host, security), tls_context(security)
-    with (
-        house(options) as (workshop, app),
-        listening(Guard(app, access), ports.host, port, tls) as address,
-    ):
-        sys.stdout.write(f"API listening on {address}\n")
-        run(katib_listeners(workshop.store, namespace, ports), security)
+    with house(options) as here:
+        guard = Guard(here.app, access, here.traffic)
+        here.metrics.watch("katib_open_watches", "Watches and followed logs now", lambda: guard.open_watches)
+        with listening(guard, ports.host, port, tls) as address:
+            sys.stdout.write(f"API listening on {address}\n")
+            run(katib_listeners(here.workshop.store, namespace, ports), security)
 
 
 def _accepts(experiment: Experiment) -> bool:
