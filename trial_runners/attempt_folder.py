@@ -7,7 +7,7 @@
   as long as it runs, so "does it run?" needs no pid and no clock. One file, since to create a file costs more than all
   else that a short trial does on disk.
 - ``ending.json``: the ``Ending``, a request to end it, with its cause
-- ``stdout.log``, ``metrics/``, ``checkpoint/``: what the trial writes
+- ``stdout.log``, ``metrics/``, ``checkpoint/``, ``work/``: what the trial writes
 - ``collector.log``, ``.err``, ``.json``: what a program that collects metrics beside it found, complained of, came to
 """
 
@@ -122,6 +122,11 @@ class AttemptFolder:
         return self.path / "metrics"
 
     @property
+    def work(self) -> Path:
+        """Where a command starts that wants a folder of its own."""
+        return self.path / "work"
+
+    @property
     def collected(self) -> Path:
         """What a program beside the trial collected."""
         return self.path / "collector.log"
@@ -140,6 +145,8 @@ class AttemptFolder:
         """Make the folders, with a copy of ``checkpoint`` if given, and write the order to the locked ``journal``."""
         if order.metrics:
             _make_folder(Path(order.metrics) if order.directory else self.metrics)
+        if order.cwd == str(self.work):
+            _make_folder(self.work)
         if checkpoint is None:
             _make_folder(self.checkpoint)
         elif not self.checkpoint.exists():

@@ -29,7 +29,8 @@ _EXPRESSION = re.compile(r"\{\{.*?\}\}|\$\((?:params|inputs|tasks|results|contex
 class Container:
     """What to run. argv: command and arguments, ``$(VAR)`` put in. memory: bytes. gpus: the sum of all ``*/gpu``
     limits, fractions allowed. unsupported_env: what is left out of ``env`` because only a cluster knows it. extended:
-    amounts of other resources with a domain in their names (``example.com/fpga``)."""
+    amounts of other resources with a domain in their names (``example.com/fpga``). alone: a TrainJob's, whose command
+    writes its program into the folder that it starts in, and is the only process of its training."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -40,6 +41,7 @@ class Container:
     gpus: float
     unsupported_env: tuple[str, ...]
     extended: Mapping[str, float] = field(default_factory=dict)
+    alone: bool = False
 
 
 class _Found(NamedTuple):
@@ -98,6 +100,7 @@ def _ready(found: _Found, manifest: Mapping[str, Any], given: Mapping[str, str])
         gpus=sum((amount for resource, amount in resources.items() if resource.endswith("/gpu")), 0.0),
         unsupported_env=tuple(unsupported),
         extended={name: amount for name, amount in resources.items() if "/" in name and not name.endswith("/gpu")},
+        alone=manifest.get("kind") == "TrainJob",
     )
 
 

@@ -96,7 +96,7 @@ def trial_resource(experiment: Experiment, trial: Trial) -> Tree:
             for field in ("primaryPodLabels", "primaryContainerName", "successCondition", "failureCondition")
         },
     }
-    metadata = _owned_metadata(experiment, trial.name, f"trial/{trial.number}", trial.created)
+    metadata = owned_metadata(experiment, trial.name, trial_role(trial), trial.created)
     metadata["labels"] = {**experiment.spec.labels, **trial.labels, EXPERIMENT_LABEL: experiment.key.name}
     if experiment.spec.space.revision and not experiment.spec.space.contains(trial.parameters):
         metadata["annotations"] = {SPACE_ANNOTATION: "outside"}
@@ -116,7 +116,7 @@ def suggestion_resource(experiment: Experiment, trials: Sequence[Trial]) -> Tree
     given = experiment_spec(experiment)
     spec: Tree = {"algorithm": given.get("algorithm"), "requests": len(trials)}
     spec |= {field: given[field] for field in ("earlyStopping", "resumePolicy") if given.get(field)}
-    metadata = _owned_metadata(experiment, experiment.key.name, "suggestion", experiment.created)
+    metadata = owned_metadata(experiment, experiment.key.name, "suggestion", experiment.created)
     metadata |= {**_labels(experiment.spec.labels), **_annotations(experiment)}
     suggestions = [
         {"name": trial.name, "parameterAssignments": _assignments(experiment.spec, trial), **_labels(trial.labels)}
@@ -145,7 +145,17 @@ def _resource(kind: str, metadata: Tree, spec: Tree, status: Tree) -> Tree:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec, "status": status}
 
 
-def _owned_metadata(experiment: Experiment, name: str, role: str, created: float) -> Tree:
+def trial_role(trial: Trial) -> str:
+    """What the trial is in its experiment, as its uid is made from."""
+    return f"trial/{trial.number}"
+
+
+def owned_uid(experiment: Experiment, role: str) -> str:
+    """The uid of what belongs to the experiment. role: what it is there."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{experiment.uid}/{role}"))
+
+
+def owned_metadata(experiment: Experiment, name: str, role: str, created: float) -> Tree:
     """Metadata of what belongs to the experiment. role: what it is there; its uid is made from it."""
     owner = {
         "apiVersion": API_VERSION,
@@ -158,7 +168,7 @@ def _owned_metadata(experiment: Experiment, name: str, role: str, created: float
     return {
         "name": name,
         "namespace": experiment.key.namespace,
-        "uid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{experiment.uid}/{role}")),
+        "uid": owned_uid(experiment, role),
         "resourceVersion": str(experiment.revision),
         "generation": 1,
         "creationTimestamp": rfc3339(created),

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from katib.core.errors import ConflictError
-from katib.server import patches, watch
+from katib.server import patches, pod_logs, watch
 from katib.server.mirror import Mirror
 from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
+from katib.server.pods import Pods
 from katib.server.registry import Registry
 from katib.server.requests import Target, body, document, flag, form, media_type, number, parse, target, write_options
 from katib.server.selectors import Matches, selector
@@ -69,8 +70,14 @@ class Handlers:
             raise as_api_error(error, kind.full_name, found.name) from error
 
     async def _read(self, request: Request, found: Target) -> Response:
+        collection, namespace = found.collection, found.namespace or ""
+        if found.subresource == "log":
+            return pod_logs.respond(self._mirror, cast(Pods, collection), request, namespace, found.name)
         if found.name:
-            each = found.collection.get(found.namespace or "", found.name)
+            if collection.kind.stored:
+                each = await run_in_threadpool(collection.get, namespace, found.name)
+            else:
+                each = collection.get(namespace, found.name)
             if each is None:
                 raise not_found(found.collection.kind.full_name, found.name)
             return respond(form(request).object(found.collection.kind, each))

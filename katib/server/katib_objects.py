@@ -13,6 +13,7 @@ from katib.resources.status_conditions import rfc3339
 from katib.server.kinds import EXPERIMENT, SUGGESTION, TRIAL, Kind
 from katib.server.mirror import AnyChange, Change, ChangeType, Mirror, Snapshot
 from katib.server.objects import Cache, Event, Object, Tree
+from katib.server.trial_objects import OfTrials
 
 
 class Experiments:
@@ -65,50 +66,13 @@ class Suggestions(Experiments):
         return self._cache.get(snapshot.key, snapshot.revision, make)
 
 
-class Trials:
+class Trials(OfTrials):
     """The trials of all experiments."""
 
-    kind = TRIAL
+    kind: Kind = TRIAL
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
-        self._cache = Cache()
-
-    def get(self, namespace: str, name: str) -> Object | None:
-        """The trial, None if there is none."""
-        found = find_trial(self._mirror, namespace, name)
-        return None if found is None else self._of(*found)
-
-    def list(self, namespace: str | None) -> list[Object]:
-        """The trials of a namespace, of all for None."""
-        objects = [self._of(s, trial) for s in self._mirror.snapshots(namespace) for trial in s.trials.values()]
-        return sorted(objects, key=lambda each: (each.namespace, each.name))
-
-    def events(self, changes: Iterable[AnyChange]) -> Iterator[Event]:
-        """What became of trials."""
-        for change in changes:
-            if not isinstance(change, Change):
-                continue
-            snapshot = change.last or self._mirror.snapshot(change.key)
-            if not change.trial or snapshot is None or change.trial not in snapshot.trials:
-                continue
-            trial = snapshot.trials[change.trial]
-            if change.type is ChangeType.DELETED:
-                self._cache.drop((snapshot.key.namespace, trial.name))
-                yield Event(change.type, Object(trial_resource(snapshot.experiment, trial), change.revision))
-            else:
-                yield Event(change.type, self._of(snapshot, trial))
-
-    def _of(self, snapshot: Snapshot, trial: Trial) -> Object:
-        key, revision = (snapshot.key.namespace, trial.name), snapshot.revisions[trial.name]
-        return self._cache.get(key, revision, partial(trial_resource, snapshot.experiment, trial))
-
-
-def find_trial(mirror: Mirror, namespace: str, name: str) -> tuple[Snapshot, Trial] | None:
-    """The trial and its experiment, by the trial's name, which begins with the experiment's."""
-    snapshot = mirror.snapshot(Key(namespace, name.rpartition("-")[0]))
-    trial = snapshot.trials.get(name) if snapshot else None
-    return None if snapshot is None or trial is None else (snapshot, trial)
+    def _tree(self, snapshot: Snapshot, trial: Trial) -> Tree:
+        return trial_resource(snapshot.experiment, trial)
 
 
 def _experiment(snapshot: Snapshot) -> Tree:

@@ -15,6 +15,7 @@ from katib.server.columns import (
     TRIAL_COLUMNS,
     Column,
 )
+from katib.server.pod_columns import EVENT_COLUMNS, JOB_COLUMNS, POD_COLUMNS
 
 READING = ("get", "list", "watch")
 WRITING = ("create", "update", "patch", "delete", "deletecollection")
@@ -24,8 +25,9 @@ WRITING = ("create", "update", "patch", "delete", "deletecollection")
 class Kind:
     """One kind. name: as in ``kind: Experiment``. plural, singular, short_names: what kubectl takes for it.
     categories: what else it is listed under (``kubectl get all``). verbs: what may be asked of it. subresources: their
-    names; each is read with get. columns: of tables, after the name; the age alone for none.
-    model: of its objects, for those who ask what fields they have."""
+    names; each is read with get. columns: of tables, after the name; the age alone for none. model: of its objects,
+    for those who ask what fields they have. stored: reading one asks the store, which may take its time, and not the
+    mirror."""
 
     group: str
     version: str
@@ -39,6 +41,7 @@ class Kind:
     subresources: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     model: type[Model] | None = None
+    stored: bool = False
 
     @property
     def api_version(self) -> str:
@@ -78,3 +81,17 @@ SUGGESTION = Kind(
     *_KATIB, "Suggestion", "suggestions", "suggestion", categories=("all", "kubeflow", "katib"),
     subresources=("status",), columns=SUGGESTION_COLUMNS, model=Suggestion,
 )  # fmt: skip
+
+POD = Kind(
+    "", "v1", "Pod", "pods", "pod", ("po",), categories=("all",), subresources=("status", "log"), columns=POD_COLUMNS
+)
+EVENT = Kind("", "v1", "Event", "events", "event", ("ev",), columns=EVENT_COLUMNS, stored=True)
+JOB = Kind("batch", "v1", "Job", "jobs", "job", categories=("all",), subresources=("status",), columns=JOB_COLUMNS)
+
+_TRAINER = ("trainer.kubeflow.org", "v1alpha1")
+
+TRAIN_JOB = Kind(*_TRAINER, "TrainJob", "trainjobs", "trainjob", subresources=("status",), columns=JOB_COLUMNS)
+TRAINING_RUNTIME = Kind(*_TRAINER, "TrainingRuntime", "trainingruntimes", "trainingruntime")
+CLUSTER_TRAINING_RUNTIME = Kind(
+    *_TRAINER, "ClusterTrainingRuntime", "clustertrainingruntimes", "clustertrainingruntime", namespaced=False
+)

@@ -16,17 +16,22 @@ from katib.engine.supervisor import Supervisor
 from katib.options import Options
 from katib.server.access import access_of
 from katib.server.app import make_app
+from katib.server.constants import runtimes
+from katib.server.event_objects import Events
 from katib.server.experiment_writes import WritableExperiments
 from katib.server.guard import Guard
 from katib.server.katib_objects import Suggestions, Trials
 from katib.server.listening import listening
 from katib.server.metrics import Metrics
 from katib.server.mirror import Mirror
+from katib.server.objects import Collection
+from katib.server.pods import Pods
 from katib.server.registry import Registry
 from katib.server.stored_objects import ConfigMaps, Namespaces
 from katib.server.tally import Tally
 from katib.server.tls import tls_context
 from katib.server.traffic import Traffic
+from katib.server.trial_jobs import Jobs, TrainJobs
 from suggestion_service.katib_services import Ports, katib_listeners
 from suggestion_service.security import ServerSecurity
 from suggestion_service.server import run
@@ -70,7 +75,10 @@ def _registry(workshop: Workshop, mirror: Mirror) -> Registry:
     experiments = WritableExperiments(mirror, workshop, config_maps)
     namespaces = Namespaces(mirror, workshop.store.documents, [experiments, config_maps])
     namespaces.make_default()
-    return Registry([experiments, Trials(mirror), Suggestions(mirror), config_maps, namespaces])
+    katib: list[Collection] = [experiments, Trials(mirror), Suggestions(mirror)]
+    pods, events = Pods(mirror, workshop.log_reader()), Events(mirror, workshop.store)
+    beside: list[Collection] = [pods, Jobs(mirror), TrainJobs(mirror), events, *runtimes()]
+    return Registry([*katib, config_maps, namespaces, *beside])
 
 
 def serve(options: Options, port: int, ports: Ports, namespace: str, security: ServerSecurity) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
 
 from katib.server.forms import WHOLE, Form
 from katib.server.mirror import ChangeType, Mirror
@@ -106,15 +108,20 @@ async def stream(mirror: Mirror, request: Request) -> AsyncIterator[bytes]:
     def wake() -> None:
         loop.call_soon_threadsafe(moved.set)
 
+    async def lines_of(tell: Callable[[], Iterator[bytes]]) -> bytes:
+        if request.collection.kind.stored:
+            return await run_in_threadpool(lambda: b"".join(tell()))
+        return b"".join(tell())
+
     end = mirror.listen(wake)
     watch = Watch(mirror, request)
     deadline = time.monotonic() + (request.seconds or LIMIT_SECONDS)
     try:
-        if first := b"".join(watch.begin()):
+        if first := await lines_of(watch.begin):
             yield first
         while (remaining := deadline - time.monotonic()) > 0:
             moved.clear()
-            if lines := b"".join(watch.news()):
+            if lines := await lines_of(watch.news):
                 yield lines
             try:
                 await asyncio.wait_for(moved.wait(), min(remaining, BOOKMARK_SECONDS))

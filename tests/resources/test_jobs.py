@@ -71,7 +71,8 @@ CASES = [
 @pytest.mark.parametrize("manifest", CASES)
 def test_primary_container_of_every_kind(manifest):
     container = primary_container(manifest, "training")
-    assert container == Container(ARGV, {}, None, "mnist:1", None, None, 0.0, ())
+    alone = manifest["kind"] == "TrainJob"
+    assert container == Container(ARGV, {}, None, "mnist:1", None, None, 0.0, (), alone=alone)
 
 
 def test_names_that_engines_give():

@@ -23,7 +23,7 @@ def experiment(name: str = "small", *, trials: int = 2, seconds: float = 0.0, **
             "objective": {"type": "minimize", "objectiveMetricName": "loss"},
             "algorithm": {"algorithmName": "random"},
             "maxTrialCount": trials,
-            "parallelTrialCount": 2,
+            "parallelTrialCount": min(2, trials),
             "parameters": [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}],
             "trialTemplate": {
                 "primaryContainerName": "main",

@@ -10,7 +10,7 @@ from katib.core.collector import CollectorSpec
 from katib.core.trial import Attempt
 from tests.contracts.runner_contract import attempt_id
 from trial_runners.attempt_folder import AttemptFolder
-from trial_runners.local.command import find_program
+from trial_runners.local.command import find_program, order_for
 from trial_runners.local.paths import localize, moves
 
 FOLDER = AttemptFolder(Path("/home/me/runs"))
@@ -104,3 +104,11 @@ def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:
     assert find_program("bin/train", str(tmp_path), "") == str(program)
     assert find_program(str(program), "/", "") == str(program)
     assert find_program("train", str(tmp_path), "/nowhere") is None
+
+
+def test_the_program_of_a_train_job_starts_alone_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    trainer = {"command": ["bash", "-c", "echo > train.py"], "env": [{"name": "WORLD_SIZE", "value": "2"}]}
+    run = {"kind": "TrainJob", "spec": {"trainer": trainer}}
+    order = order_for(Attempt(attempt_id(), 0, {}, run=run), FOLDER, tmp_path)
+    assert order.cwd == "/home/me/runs/work"
+    assert (order.env["RANK"], order.env["WORLD_SIZE"]) == ("0", "2")

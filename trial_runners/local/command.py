@@ -24,17 +24,25 @@ from trial_runners.local.processes import MARKER
 # How many threads the common numeric libraries start, unless the user says so.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
+# What PyTorch wants to know of a training that is one process; port 0: any free one.
+_ONE_PROCESS = {
+    "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1",
+    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0",
+}  # fmt: skip
+
 
 def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = "") -> Order:
-    """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here. ``note``: a
-    line for its log. Raises RunnerError if the job has no command or limits that cannot be."""
+    """What to run for ``attempt``. ``cwd``: where, unless the container names a folder that exists here, or is a
+    TrainJob's, which starts in an empty one of its own. ``note``: a line for its log. Raises RunnerError if the job has
+    no command or limits that cannot be."""
     collecting = Collecting.of(attempt, folder)
     given = {**_own_variables(attempt, folder), **collecting.variables(folder)}
     try:
         container = primary_container(attempt.run, attempt.primary_container, given)
         deadline = deadline_seconds(attempt.run)
         wanted = container.working_dir
-        directory = wanted if wanted and Path(wanted).is_dir() else str(cwd)
+        start = folder.work if container.alone else cwd
+        directory = wanted if wanted and Path(wanted).is_dir() else str(start)
         beside = collecting.beside(attempt, directory, given)
     except SpecError as error:
         raise RunnerError(str(error)) from error
@@ -46,7 +54,7 @@ def order_for(attempt: Attempt, folder: AttemptFolder, cwd: Path, note: str = ""
     values = {name: collecting.localize(value) for name, value in container.env.items()}
     return Order(
         argv=tuple(collecting.localize(word) for word in container.argv),
-        env={**values, **given},
+        env={**(_ONE_PROCESS if container.alone else {}), **values, **given},
         cwd=directory,
         image=container.image,
         threads=max(1, math.ceil(container.cpu)) if container.cpu else 0,
