@@ -29,7 +29,7 @@ KINDS = {"experiment": ("experiments",), "trial": ("trials",), "both": ("experim
 
 # What the words of a command name. ``get`` begins with a kind.
 WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("resume", "best", "stop", "delete", "edit", "export"), "experiment"),
+    **dict.fromkeys(("resume", "best", "stop", "delete", "edit", "export", "publish"), "experiment"),
     **dict.fromkeys(("logs", "retry", "diff"), "trial"),
     **dict.fromkeys(("describe", "wait", "get"), "both"),
 }

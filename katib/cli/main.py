@@ -27,6 +27,7 @@ COMMANDS = {
     "best": ("katib.cli.describe:best", "Show the best trial, and the command that runs it again"),
     "diff": ("katib.cli.diff:diff", "Compare two trials: parameters, settings, metrics"),
     "export": ("katib.cli.export:export", "Write all trials of an experiment to CSV, JSON or YAML"),
+    "publish": ("katib.cli.publish:publish", "Show an experiment in MLflow or TensorBoard"),
     "logs": ("katib.cli.logs:logs", "Print what a trial printed"),
     "edit": ("katib.cli.edit:edit", "Change the budget of an experiment, while it runs or after its end"),
     "wait": ("katib.cli.wait:wait", "Wait until experiments or trials are in a condition"),

@@ -10,7 +10,9 @@ import pytest
 from katib.core.errors import MissingExtraError
 
 
-@pytest.mark.parametrize("name", ["sklearn", "lightning", "transformers", "xgboost", "lightgbm"])
+@pytest.mark.parametrize(
+    "name", ["sklearn", "lightning", "transformers", "xgboost", "lightgbm", "mlflow", "tensorboard"]
+)
 def test_a_missing_library_is_named_with_its_extra(monkeypatch, name):
     for loaded in [each for each in sys.modules if each.split(".")[0] == name]:
         monkeypatch.delitem(sys.modules, loaded)
