@@ -28,7 +28,7 @@ from katib.resources.load import Known, read_experiment
 from katib.resources.projection import experiment_resource
 from katib.resources.reading import read
 from katib.resources.space_update import edited_space
-from katib.server.katib_objects import Experiments
+from katib.server.katib_objects import Experiments, shown
 from katib.server.mirror import Mirror, Snapshot
 from katib.server.objects import Collection, Object, Tree, WriteOptions, Written
 
@@ -60,7 +60,7 @@ class WritableExperiments(Experiments):
             if self.get(*loaded.spec.key) is not None:
                 raise AlreadyExistsError(f'{self.kind.full_name} "{loaded.spec.key.name}" already exists')
             draft = Experiment(loaded.spec.key, "", loaded.spec, loaded.document, budget=loaded.spec.budget)
-            return Written(Object(experiment_resource(draft), 0), warnings)
+            return Written(Object(shown(draft), 0), warnings)
         created = lifecycle.create(self._workshop.store, loaded.spec, loaded.document)
         return Written(self._seen(created), warnings)
 
@@ -75,7 +75,7 @@ class WritableExperiments(Experiments):
         with suppress(MissingExtraError):  # what it runs with may be installed elsewhere
             self._workshop.check(replace(wanted.spec, budget=wanted.budget))
         if options.dry_run:
-            draft = experiment_resource(wanted, list(snapshot.trials.values()))
+            draft = shown(wanted, list(snapshot.trials.values()))
             return Written(Object(draft, snapshot.revision), warnings)
         return Written(self._seen(lifecycle.edit(self._workshop.store, key, change)), warnings)
 
@@ -104,7 +104,7 @@ class WritableExperiments(Experiments):
         """The object once the mirror has come to what was written. It may have gone on, or be gone, by then."""
         self._mirror.await_revision(experiment.revision)
         found = self.get(*experiment.key)
-        return found or Object(experiment_resource(experiment), experiment.revision)
+        return found or Object(shown(experiment), experiment.revision)
 
     def _config_maps(self, namespace: str) -> Sequence[Mapping[str, Any]]:
         """Those of the experiment's own namespace, and of the one where Katib keeps its own."""
@@ -121,7 +121,10 @@ def _change(seen: Experiment, tree: Tree, options: WriteOptions) -> tuple[Change
     before, _ = _normal(experiment_resource(seen))
     counts = edited_counts(before, after)
     search = edited_space(seen, after)
-    labels, annotations = (_texts(tree, field) for field in ("labels", "annotations"))
+    metadata = {
+        **{field: _texts(tree, field) for field in ("labels", "annotations")},
+        "managedFields": (tree.get("metadata") or {}).get("managedFields"),
+    }
 
     def change(stored: Experiment) -> Experiment:
         if stored.desired is Desired.DELETE:
@@ -131,7 +134,7 @@ def _change(seen: Experiment, tree: Tree, options: WriteOptions) -> tuple[Change
             found, document = search
             spec = replace(stored.spec, space=found.space, initial=found.initial)
             changed = with_space(stored, spec, document, seen=seen.spec.space)
-        return replace(_with_metadata(changed, labels, annotations), budget=budget)
+        return replace(_with_metadata(changed, metadata), budget=budget)
 
     return change, () if options.quiet else tuple(map(str, unknown))
 
@@ -151,12 +154,14 @@ def _texts(tree: Tree, field: str) -> dict[str, str]:
     return given
 
 
-def _with_metadata(experiment: Experiment, labels: Mapping[str, str], annotations: Mapping[str, str]) -> Experiment:
-    """The experiment with other labels and annotations; the same if it has these."""
+def _with_metadata(experiment: Experiment, given: Mapping[str, Any]) -> Experiment:
+    """The experiment with other labels, annotations and managedFields; the same if it has these."""
     metadata = experiment.document.get("metadata") or {}
-    if dict(experiment.spec.labels) == labels and (metadata.get("annotations") or {}) == annotations:
+    labels = given["labels"]
+    changed = any((metadata.get(name) or None) != (value or None) for name, value in given.items() if name != "labels")
+    if dict(experiment.spec.labels) == labels and not changed:
         return experiment
-    kept = {name: value for name, value in metadata.items() if name not in ("labels", "annotations")}
-    given = {name: value for name, value in (("labels", labels), ("annotations", annotations)) if value}
-    document = {**experiment.document, "metadata": {**kept, **given}}
+    kept = {name: value for name, value in metadata.items() if name not in given}
+    written = {name: value for name, value in given.items() if value}
+    document = {**experiment.document, "metadata": {**kept, **written}}
     return replace(experiment, spec=replace(experiment.spec, labels=labels), document=document)

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 from dataclasses import replace
-from functools import partial
 from typing import cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from katib.core.errors import ConflictError
-from katib.server import patches, pod_logs, watch
+from katib.server import pod_logs, watch, writes
 from katib.server.mirror import Mirror
-from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
+from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, encode
 from katib.server.pods import Pods
 from katib.server.registry import Registry
 from katib.server.requests import Target, body, document, flag, form, media_type, number, parse, target, write_options
 from katib.server.selectors import Matches, selector
 from katib.server.status import ApiError, as_api_error, not_found, success
 
-PATCH_TRIES = 10
-_LETTERS, _GENERATED = "bcdfghjklmnpqrstvwxz2456789", 5  # what Kubernetes makes endings of names from
-_LONGEST_NAME = 63
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
@@ -63,6 +57,8 @@ class Handlers:
             if request.method in ("GET", "HEAD"):
                 return await self._read(request, found)
             verb = _VERBS.get(request.method) or ("delete" if found.name else "deletecollection")
+            if found.subresource == "status":
+                raise ApiError(405, f"the status of {kind.full_name} is written by the engine; it can only be read")
             if verb not in kind.verbs or found.subresource or (found.name == "") is not (verb in _ON_LISTS):
                 raise ApiError(405, f"{verb} is not supported on {kind.full_name}")
             return await self._write(request, found, verb)
@@ -119,24 +115,22 @@ class Handlers:
     async def _write(self, request: Request, found: Target, verb: str) -> Response:
         data, options = await body(request), write_options(request)
         collection = cast(WritableCollection, found.collection)
-        namespace = found.namespace or ""
         if verb == "create":
             tree = document(data, media_type(request), found)
-            written = await run_in_threadpool(collection.create, namespace, _named(tree), options)
+            written = await run_in_threadpool(writes.create, collection, found, tree, options)
             return respond(written.object.body, 201, written.warnings)
         if verb == "update":
             tree = document(data, media_type(request), found)
-            options = _conditions(tree["metadata"], options)
-            written = await run_in_threadpool(collection.replace, namespace, found.name, tree, options)
+            written = await run_in_threadpool(writes.update, collection, found, tree, options)
             return respond(written.object.body, 200, written.warnings)
         if verb == "patch":
-            written = await run_in_threadpool(partial(_patch, collection, found, options), data, media_type(request))
-            return respond(written.object.body, 200, written.warnings)
+            written, code = await run_in_threadpool(writes.patch, collection, found, options, data, media_type(request))
+            return respond(written.object.body, code, written.warnings)
         if data.strip():
             given = parse(data, media_type(request))
             options = _preconditions(given if isinstance(given, dict) else {}, options)
         if verb == "delete":
-            gone = await run_in_threadpool(collection.delete, namespace, found.name, options)
+            gone = await run_in_threadpool(collection.delete, found.namespace or "", found.name, options)
             return respond(encode(success(_details(found, gone))))
         return await self._delete_all(request, found, options)
 
@@ -150,36 +144,6 @@ class Handlers:
 
 
 _ON_LISTS = ("create", "deletecollection")
-
-
-def _patch(collection: WritableCollection, found: Target, options: WriteOptions, data: bytes, kind: str) -> Written:
-    """Patch the newest state; once more if somebody else wrote in between, unless the patch names its state."""
-    patch = parse(data, kind)
-    for remaining in reversed(range(PATCH_TRIES)):
-        each = collection.get(found.namespace or "", found.name)
-        if each is None:
-            raise not_found(collection.kind.full_name, found.name)
-        tree = patches.patched(each.tree, patch, kind)
-        named = tree["metadata"].get("resourceVersion") != str(each.revision)
-        tree = document(encode(tree), "application/json", found)
-        try:
-            return collection.replace(found.namespace or "", found.name, tree, _conditions(tree["metadata"], options))
-        except ConflictError:
-            if named or not remaining:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _named(tree: Tree) -> Tree:
-    """The tree with a name, which is made from generateName if need be. Raises ApiError without either."""
-    metadata = tree["metadata"]
-    if isinstance(metadata.get("name"), str) and metadata["name"]:
-        return tree
-    prefix = metadata.get("generateName")
-    if not isinstance(prefix, str) or not prefix:
-        raise ApiError(422, "metadata.name: name or generateName is required", "Invalid")
-    ending = "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED))
-    return {**tree, "metadata": {**metadata, "name": prefix[: _LONGEST_NAME - _GENERATED] + ending}}
 
 
 def _conditions(metadata: Tree, options: WriteOptions) -> WriteOptions:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from katib.core.experiment import Desired
+from katib.core.experiment import Desired, Experiment
 from katib.core.trial import Key, Trial
 from katib.resources.projection import experiment_resource, suggestion_resource, trial_resource
 from katib.resources.status_conditions import rfc3339
@@ -75,8 +75,17 @@ class Trials(OfTrials):
         return trial_resource(snapshot.experiment, trial)
 
 
+def shown(experiment: Experiment, trials: Sequence[Trial] | None = None) -> Tree:
+    """The resource with who set which field of it."""
+    tree = experiment_resource(experiment, trials)
+    managed = (experiment.document.get("metadata") or {}).get("managedFields")
+    if managed:
+        tree["metadata"]["managedFields"] = managed
+    return tree
+
+
 def _experiment(snapshot: Snapshot) -> Tree:
-    tree = experiment_resource(snapshot.experiment, list(snapshot.trials.values()))
+    tree = shown(snapshot.experiment, list(snapshot.trials.values()))
     if snapshot.experiment.desired is Desired.DELETE:
         tree["metadata"]["deletionTimestamp"] = rfc3339(time.time())
         tree["metadata"]["deletionGracePeriodSeconds"] = 0

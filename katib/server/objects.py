@@ -89,13 +89,17 @@ class Collection(Protocol):
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
     """How a write was asked for. dry_run: check all, store nothing. strict: unknown fields are an error; they are
-    warned of otherwise, or not even that if ``quiet``. uid, revision: the write is refused if the object has others."""
+    warned of otherwise, or not even that if ``quiet``. uid, revision: the write is refused if the object has others.
+    manager: who writes; ``applies`` if he said so himself. force: an apply takes over what others manage."""
 
     dry_run: bool = False
     strict: bool = False
     quiet: bool = False
     uid: str = ""
     revision: str = ""
+    manager: str = ""
+    applies: bool = False
+    force: bool = False
 
 
 class Written(NamedTuple):

@@ -31,6 +31,19 @@ def patched(tree: Tree, patch: Any, kind: str) -> Tree:
     raise ApiError(415, f"got a patch of the type {kind!r}, expected {MERGE}, {JSON} or {APPLY}")
 
 
+def as_merge(patch: Any) -> str:
+    """The type of a strategic patch of an object without lists to merge: that of a merge patch. Raises ApiError."""
+    if _has_directive(patch):
+        raise ApiError(415, f"got a strategic patch with directives, expected a patch of the type {MERGE}")
+    return MERGE
+
+
+def _has_directive(node: Any) -> bool:
+    if isinstance(node, list):
+        return any(map(_has_directive, node))
+    return isinstance(node, dict) and any(key.startswith("$") or _has_directive(value) for key, value in node.items())
+
+
 def merge(target: Any, patch: Any) -> Any:
     """RFC 7386: what ``target`` becomes by a merge patch."""
     if not isinstance(patch, dict):

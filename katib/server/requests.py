@@ -19,6 +19,7 @@ from katib.server.status import ApiError
 MAX_BODY = 3 * 1024 * 1024  # bytes, as Kubernetes has it
 BODY_SECONDS = 30.0
 TRUE = ("1", "true", "True", "TRUE", "t", "T")
+LONGEST_MANAGER = 128  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,18 @@ def write_options(request: Request) -> WriteOptions:
         raise ApiError(422, f"fieldValidation: got {validation!r}, expected Ignore, Warn or Strict", "Invalid")
     if dry_run not in ("", "All"):
         raise ApiError(422, f"dryRun: got {dry_run!r}, expected All", "Invalid")
-    return WriteOptions(bool(dry_run), validation == "Strict", validation == "Ignore")
+    named = query.get("fieldManager", "")
+    if len(named) > LONGEST_MANAGER or not named.isprintable():
+        raise ApiError(422, f"fieldManager: got {named!r}, expected at most {LONGEST_MANAGER} characters", "Invalid")
+    agent = request.headers.get("user-agent", "").partition("/")[0][:LONGEST_MANAGER]
+    return WriteOptions(
+        dry_run=bool(dry_run),
+        strict=validation == "Strict",
+        quiet=validation == "Ignore",
+        manager=named or agent or "unknown",
+        applies=bool(named),
+        force=flag(request, "force"),
+    )
 
 
 async def body(request: Request) -> bytes:
