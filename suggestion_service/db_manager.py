@@ -10,20 +10,20 @@ from katib.core.ports import LoggedStore
 from suggestion_service.codec.logs import decode_report, decode_time, encode_report
 from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb
-from suggestion_service.observations import DEFAULT_NAMESPACE, Observations
+from suggestion_service.observations import DEFAULT_NAMESPACE, Namespaces, Observations, namespace_of
 from suggestion_service.requests import name_of, parse
 
 
 class DBManagerServicer:
     """Answers the calls of ``api.v1.beta1.DBManager`` over the observation log of a store.
 
-    Katib's messages name no namespace. Where ours do not either, the trial is one of ``namespace``.
+    Katib's messages name no namespace. Where ours do not either, ``namespaces`` tells the trial's.
     """
 
-    def __init__(self, store: LoggedStore, namespace: str = DEFAULT_NAMESPACE) -> None:
+    def __init__(self, store: LoggedStore, namespaces: Namespaces = DEFAULT_NAMESPACE) -> None:
         self._log = store.log
         self._observations = Observations(store)
-        self._namespace = namespace
+        self._namespaces = namespaces
 
     def ReportObservationLog(self, data: bytes, context: Any) -> pb.ReportObservationLogReply:
         """Take all rows or none. A report that names itself is taken once, however often it is sent."""
@@ -57,5 +57,5 @@ class DBManagerServicer:
         return pb.DeleteObservationLogReply()
 
     def _place(self, request: Any) -> tuple[str, str]:
-        namespace = name_of(request.namespace or self._namespace, "namespace")
-        return namespace, name_of(request.trial_name, "trial_name")
+        trial = name_of(request.trial_name, "trial_name")
+        return name_of(request.namespace or namespace_of(trial, self._namespaces), "namespace"), trial

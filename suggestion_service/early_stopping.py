@@ -25,7 +25,7 @@ from suggestion_service.codec.experiment import decode_component, decode_experim
 from suggestion_service.curves import Curve, KeptCurves, Read
 from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb
-from suggestion_service.observations import DEFAULT_NAMESPACE, Observations
+from suggestion_service.observations import DEFAULT_NAMESPACE, Namespaces, Observations, namespace_of
 from suggestion_service.requests import decoded, name_of, parse
 
 log = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ class EarlyStoppingServicer:
     def __init__(
         self,
         store: LoggedStore,
-        namespace: str = DEFAULT_NAMESPACE,
+        namespaces: Namespaces = DEFAULT_NAMESPACE,
         read_elsewhere: Mapping[str, ReadElsewhere] | None = None,
     ) -> None:
         """read_elsewhere: addresses of other DBManagers that a request may name, and how each is read. With any other
         address, or none, curves are looked for in the store: no caller can make this service connect anywhere."""
         self._log = store.log
         self._observations = Observations(store)
-        self._namespace = namespace
+        self._namespaces = namespaces
         self._read_elsewhere = read_elsewhere or {}
         self._kept = KeptCurves()
         self._warned: set[str] = set()
@@ -90,8 +90,8 @@ class EarlyStoppingServicer:
         """Note that a rule has stopped the trial: one of ours ends EarlyStopped, another's is left out of medians."""
         with errors_as_status(context):
             request = parse(pb.SetTrialStatusRequest, data)
-            namespace = name_of(request.namespace or self._namespace, "namespace")
             trial = name_of(request.trial_name, "trial_name")
+            namespace = name_of(request.namespace or namespace_of(trial, self._namespaces), "namespace")
             attempt = self._observations.attempt(namespace, trial, request.attempt)
             self._log.mark_early_stopped(namespace, trial, attempt)
         return pb.SetTrialStatusReply()
@@ -103,7 +103,7 @@ class EarlyStoppingServicer:
         succeeded: list[pb.Trial] = []
         for trial in request.trials:
             if trial.status.condition == _STATUS.SUCCEEDED:
-                if self._log.early_stopped(self._namespace, trial.name):
+                if self._log.early_stopped(namespace_of(trial.name, self._namespaces), trial.name):
                     trial.status.condition = _STATUS.EARLYSTOPPED  # its end was seen before its mark
                 else:
                     succeeded.append(trial)
@@ -124,7 +124,7 @@ class EarlyStoppingServicer:
                 raise UnavailableError("the caller has given up")
             if elsewhere is not None:
                 return elsewhere(names, metric)
-            return {name: self._observations.read(self._namespace, name, metric) for name in names}
+            return {name: self._observations.read(namespace_of(name, self._namespaces), name, metric) for name in names}
 
         return read
 

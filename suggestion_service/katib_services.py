@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from katib.core.ports import LoggedStore
 from suggestion_service.db_manager import DBManagerServicer
 from suggestion_service.early_stopping import EarlyStoppingServicer
+from suggestion_service.observations import Namespaces
 from suggestion_service.remote_log import RemoteLog
 from suggestion_service.security import ClientSecurity
 from suggestion_service.server import Listener, Service, db_manager, early_stopping, suggestion
@@ -23,13 +24,15 @@ class Ports:
     early_stopping: int = 6788
 
 
-def katib_listeners(store: LoggedStore, namespace: str, ports: Ports, elsewhere: Sequence[str] = ()) -> list[Listener]:
-    """What listens. namespace: whose trials Katib's messages mean, which name none. elsewhere: HOST:PORT of other
-    DBManagers that EarlyStopping may read metrics from."""
-    served = (suggestion(), db_manager(DBManagerServicer(store, namespace), store))
+def katib_listeners(
+    store: LoggedStore, namespaces: Namespaces, ports: Ports, elsewhere: Sequence[str] = ()
+) -> list[Listener]:
+    """What listens. namespaces: of the trials that Katib's messages mean, which name none. elsewhere: HOST:PORT of
+    other DBManagers that EarlyStopping may read metrics from."""
+    served = (suggestion(), db_manager(DBManagerServicer(store, namespaces), store))
     security = ClientSecurity.from_environment("KATIB_DB_MANAGER_")
     curves = {address: RemoteLog(address, security).curves for address in elsewhere}
-    stopping = early_stopping(EarlyStoppingServicer(store, namespace, curves))
+    stopping = early_stopping(EarlyStoppingServicer(store, namespaces, curves))
     if ports.early_stopping == ports.shared and ports.shared:
         return [_listener(ports.host, ports.shared, (*served, stopping))]
     return [_listener(ports.host, ports.shared, served), _listener(ports.host, ports.early_stopping, (stopping,))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from katib.core.errors import NotFoundError, PermanentError
@@ -16,7 +16,15 @@ DEFAULT_NAMESPACE = "default"
 PUSH = "Push"
 """The collector kind of trials whose metrics come through the log."""
 
+Namespaces = str | Callable[[str], str]
+"""The namespace of trials whose messages name none: one for all, or what finds it by the trial's name."""
+
 _KEPT = 10_000  # trials whose collector kind is remembered
+
+
+def namespace_of(trial: str, namespaces: Namespaces) -> str:
+    """The namespace of a trial whose message names none."""
+    return namespaces if isinstance(namespaces, str) else namespaces(trial)
 
 
 class Observations:

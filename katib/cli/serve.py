@@ -31,7 +31,8 @@ SERVE = "katib.server.serve:serve"
 def serve(host: str, port: int, grpc_port: int, early_stopping_port: int, **options: Any) -> int:
     """Serve experiments, trials and suggestions as a Kubernetes cluster would, and run the experiments here.
 
-    Katib's gRPC services are served beside it. Their messages name no namespace: trials are taken for ones of -n.
+    Katib's gRPC services are served beside it. Their messages name no namespace: a trial is looked for in all, and is
+    taken for one of -n where that finds none, or several.
 
     An address that other machines can reach needs a certificate and a token.
     """

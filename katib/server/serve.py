@@ -32,6 +32,7 @@ from katib.server.tally import Tally
 from katib.server.tls import tls_context
 from katib.server.traffic import Traffic
 from katib.server.trial_jobs import Jobs, TrainJobs
+from katib.server.trial_namespaces import TrialNamespaces
 from suggestion_service.katib_services import Ports, katib_listeners
 from suggestion_service.security import ServerSecurity
 from suggestion_service.server import run
@@ -41,6 +42,7 @@ class House(NamedTuple):
     """What is served over a store, and what it stands on."""
 
     workshop: Workshop
+    mirror: Mirror
     app: Starlette
     metrics: Metrics
     traffic: Traffic
@@ -61,7 +63,7 @@ def house(options: Options) -> Iterator[House]:
         supervisor.start()
         try:
             app = make_app(registry, mirror, [Route("/metrics", metrics.answer)])
-            yield House(workshop, app, metrics, traffic)
+            yield House(workshop, mirror, app, metrics, traffic)
         finally:
             supervisor.close()
             mirror.close()
@@ -85,7 +87,8 @@ def serve(options: Options, port: int, ports: Ports, namespace: str, security: S
     """Serve until SIGTERM or SIGINT; prints where, when all is ready. Must be called by the main thread. Raises
     PermanentError on an address that other machines can reach without certificate and token.
 
-    port: of the API. ports: of the gRPC services. namespace: of the trials that their messages mean.
+    port: of the API. ports: of the gRPC services. namespace: of a trial that is in several, or in none, where a message
+    of theirs names none.
     """
     access, tls = access_of(ports.host, security), tls_context(security)
     with house(options) as here:
@@ -93,7 +96,8 @@ def serve(options: Options, port: int, ports: Ports, namespace: str, security: S
         here.metrics.watch("katib_open_watches", "Watches and followed logs now", lambda: guard.open_watches)
         with listening(guard, ports.host, port, tls) as address:
             sys.stdout.write(f"API listening on {address}\n")
-            run(katib_listeners(here.workshop.store, namespace, ports), security)
+            namespaces = TrialNamespaces(here.mirror, here.workshop.store, namespace)
+            run(katib_listeners(here.workshop.store, namespaces, ports), security)
 
 
 def _accepts(experiment: Experiment) -> bool:

@@ -45,11 +45,13 @@ def condition(tree: dict[str, Any]) -> str:
     return held[-1] if held else ""
 
 
-def wait_for(client: httpx.Client, name: str, wanted: str = "Succeeded", seconds: float = 30.0) -> dict[str, Any]:
+def wait_for(
+    client: httpx.Client, name: str, wanted: str = "Succeeded", seconds: float = 30.0, namespace: str = "default"
+) -> dict[str, Any]:
     """The experiment once it is in the condition."""
     deadline = time.monotonic() + seconds
     while True:
-        tree: dict[str, Any] = client.get(path(name)).json()
+        tree: dict[str, Any] = client.get(path(name, namespace)).json()
         if condition(tree) == wanted:
             return tree
         assert time.monotonic() < deadline, tree["status"]
