@@ -19,6 +19,7 @@ from benchmarks.search.environments import Environment, State, status_of
 from benchmarks.search.rivals import RIVALS
 from tests import kubernetes_cluster as cluster
 from tests.database_servers import KINDS, STORES, SharedServers, new_store
+from tests.server import kubectl
 from tests.shared_programs import SharedPrograms
 
 # Machines differ, and tests run beside each other: how long an example takes says nothing about the code.
@@ -56,6 +57,7 @@ PARTS = {
     "mariadb": lambda: _has_server("mariadb", "pymysql"),
     "chromium": lambda: shutil.which("chromium") is not None,
     "k8s": cluster.is_here,
+    "kubectl": lambda: bool(kubectl.program()),
 }
 
 

@@ -16,6 +16,7 @@ from katib.server.handlers import Handlers, failed, respond
 from katib.server.mirror import Mirror
 from katib.server.objects import encode
 from katib.server.openapi import OpenApi
+from katib.server.openapi_v2 import PROTOBUF, PROTOBUF_TYPE
 from katib.server.registry import Registry
 from katib.server.status import ApiError, as_api_error
 
@@ -52,7 +53,14 @@ def _openapi_routes(documents: OpenApi) -> list[Route]:
             raise ApiError(404, "the server could not find the requested resource")
         return respond(found)
 
+    def second(request: Request) -> Response:
+        document, protobuf = documents.second
+        if PROTOBUF not in request.headers.get("accept", ""):
+            return respond(document)
+        return Response(protobuf, media_type=PROTOBUF_TYPE)
+
     return [
+        Route("/openapi/v2", second),
         Route("/openapi/v3", _told(lambda _: documents.index)),
         Route("/openapi/v3/{path:path}", one),
     ]

@@ -23,6 +23,8 @@ from katib.server.status import ApiError
 
 Tree = dict[str, Any]
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 
 def applied(live: Tree, config: Tree, manager: str, force: bool) -> tuple[Tree, Owned]:
     """The object after ``manager`` applied ``config``, and who owns what of it then. What he applied before and does
@@ -39,7 +41,7 @@ def applied(live: Tree, config: Tree, manager: str, force: bool) -> tuple[Tree, 
     changed = {path for path, value in wanted.items() if path not in old or not is_same(old[path], value)}
     contested = {owner: {path for path in paths if _is_hit(path, changed)} for owner, paths in others.items()}
     contested = {owner: paths for owner, paths in contested.items() if paths}
-    if contested and not force:
+    if contested and not force and not _is_handed_over(live, manager, old, contested):
         raise _conflict(contested, str(config.get("apiVersion", "")))
     others = {owner: paths - contested.get(owner, set()) for owner, paths in others.items()}
     tree: Tree = _merged(live, config)
@@ -49,6 +51,19 @@ def applied(live: Tree, config: Tree, manager: str, force: bool) -> tuple[Tree, 
         if not any(path[:end] in dropped for end in range(1, len(path))):  # it goes with what it is in
             _remove(tree, path)
     return tree, {**others, me: frozenset(wanted)}
+
+
+def _is_handed_over(live: Tree, manager: str, old: Mapping[Path, Any], contested: Mapping[Owner, set[Path]]) -> bool:
+    """Whether kubectl only takes over what it applied itself before, without the server, and nobody changed since."""
+    text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+    if manager != "kubectl" or not text:
+        return False
+    try:
+        last = leaves({"metadata": {}, **json.loads(text)})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    fields = {path for paths in contested.values() for path in paths}
+    return all(path in last and path in old and is_same(last[path], old[path]) for path in fields)
 
 
 def _is_hit(path: Path, changed: set[Path]) -> bool:

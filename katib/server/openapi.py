@@ -6,15 +6,13 @@ import hashlib
 from functools import cached_property
 from typing import Any
 
-from katib import __version__
 from katib.server.objects import encode
 from katib.server.openapi_paths import kind_paths
-from katib.server.openapi_schemas import kind_schemas, shared_schemas
+from katib.server.openapi_schemas import INFO, kind_schemas, shared_schemas
+from katib.server.openapi_v2 import as_protobuf, describe_v2
 from katib.server.registry import Registry
 
 Tree = dict[str, Any]
-
-INFO = {"title": "Katib", "version": __version__}
 
 
 class OpenApi:
@@ -30,6 +28,12 @@ class OpenApi:
             f"apis/{group}/{version}" if group else f"api/{version}": encode(describe(self._registry, group, version))
             for group, version in self._registry.versions
         }
+
+    @cached_property
+    def second(self) -> tuple[bytes, bytes]:
+        """``/openapi/v2``, as JSON and as protocol buffers."""
+        document = describe_v2(self._registry)
+        return encode(document), as_protobuf(document)
 
     @property
     def index(self) -> Tree:

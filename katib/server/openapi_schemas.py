@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from katib import __version__
 from katib.server.kinds import Kind
 
 Tree = dict[str, Any]
 
+INFO = {"title": "Katib", "version": __version__}
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 PRESERVE = {"x-kubernetes-preserve-unknown-fields": True}
 _REF = "#/components/schemas/"

@@ -85,6 +85,8 @@ def as_api_error(error: Exception, kind: str = "", name: str = "") -> ApiError:
     if not isinstance(error, KatibError):
         log.exception("a request failed", exc_info=error)
         return ApiError(500, f"internal error: {type(error).__name__}", details=details)
+    if isinstance(error, AlreadyExistsError) and name:
+        return ApiError(409, f'{kind} "{name}" already exists', "AlreadyExists", details)
     code, reason = next(_ANSWERS[base] for base in type(error).__mro__ if base in _ANSWERS)
     message = str(error)
     if isinstance(error, SpecError):

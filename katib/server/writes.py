@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from katib.core.errors import AlreadyExistsError, ConflictError
+from katib.core.errors import ConflictError, KatibError
 from katib.resources.status_conditions import rfc3339
 from katib.server import patches
 from katib.server.apply import applied
 from katib.server.managed_fields import MANAGED, Owned, entries, updated
 from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
 from katib.server.requests import Target, document, parse
-from katib.server.status import ApiError, not_found
+from katib.server.status import ApiError, as_api_error, not_found
 
 TRIES = 10
 _LETTERS, _GENERATED = "bcdfghjklmnpqrstvwxz2456789", 5  # what Kubernetes makes endings of names from
@@ -26,11 +26,18 @@ Change = Callable[[Object], tuple[Tree, Owned]]
 
 
 def create(collection: WritableCollection, found: Target, tree: Tree, options: WriteOptions) -> Written:
-    """Store a new object. Raises what the collection raises, and ApiError if it has no name."""
+    """Store a new object. Raises ApiError."""
     tree = _named(tree)
     tree["metadata"].pop(MANAGED, None)
     tree = _noted(collection, _NOTHING, tree, updated(_NOTHING, tree, options.manager))
-    return collection.create(found.namespace or "", tree, options)
+    return _create(collection, found, tree, options)
+
+
+def _create(collection: WritableCollection, found: Target, tree: Tree, options: WriteOptions) -> Written:
+    try:
+        return collection.create(found.namespace or "", tree, options)
+    except KatibError as error:
+        raise as_api_error(error, collection.kind.full_name, tree["metadata"]["name"]) from None
 
 
 def update(collection: WritableCollection, found: Target, tree: Tree, options: WriteOptions) -> Written:
@@ -69,10 +76,9 @@ def _apply(collection: WritableCollection, found: Target, options: WriteOptions,
             return _write(collection, found, options, change), 200
         tree, owned = applied(_NOTHING, config, options.manager, options.force)
         try:
-            tree = _noted(collection, _NOTHING, tree, owned)
-            return collection.create(found.namespace or "", tree, options), 201
-        except AlreadyExistsError:  # somebody else made it in between
-            if not remaining:
+            return _create(collection, found, _noted(collection, _NOTHING, tree, owned), options), 201
+        except ApiError as error:  # somebody else may have made it in between
+            if error.reason != "AlreadyExists" or not remaining:
                 raise
     raise AssertionError("unreachable")
 
