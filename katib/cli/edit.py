@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,17 +31,15 @@ from katib.cli.workshop import (
     store_option,
 )
 from katib.compose import Workshop
-from katib.core.errors import MissingExtraError, PermanentError, SpecError
-from katib.core.experiment import Desired, Experiment
-from katib.core.trial import Key
+from katib.core.errors import PermanentError, SpecError
+from katib.core.experiment import Experiment
 from katib.engine import lifecycle
 from katib.engine.space_edits import with_space
-from katib.resources.edits import Counts, editable_resource, edited_budget, edited_counts
+from katib.resources.edits import Counts, editable_resource, edited_counts
 from katib.resources.projection import experiment_resource, resource_name
 from katib.resources.space_update import edited_space
 from katib.resources.yaml_loader import load_documents
-
-Change = Callable[[Experiment], Experiment]
+from katib.wishes import set_counts
 
 HEADER = """\
 # What can be edited of this experiment: spec.parallelTrialCount, spec.maxTrialCount, spec.maxFailedTrialCount; and what
@@ -99,20 +96,6 @@ def edit(words: tuple[str, ...], namespace: str, output: str, store: str, **limi
         after = set_counts(workshop, before.key, counts) if counts else _in_editor(workshop, before)
         _report(before, after, output)
     return OK
-
-
-def set_counts(workshop: Workshop, key: Key, counts: Counts, moved: Change = lambda stored: stored) -> Experiment:
-    """Write the experiment's new counts for its owner, and what ``moved`` changes besides. Raises SpecError."""
-
-    def change(stored: Experiment) -> Experiment:
-        if stored.desired is Desired.DELETE:
-            raise PermanentError(f"experiment {key.name!r} is being deleted")
-        budget, changed = edited_budget(stored, counts) if counts else stored.budget, moved(stored)
-        with suppress(MissingExtraError):  # what it runs with may be installed elsewhere
-            workshop.check(replace(changed.spec, budget=budget))
-        return replace(changed, budget=budget)
-
-    return lifecycle.edit(workshop.store, key, change)
 
 
 def _report(before: Experiment, after: Experiment, output: str) -> None:

@@ -40,6 +40,7 @@ COMMANDS = {
     "services": ("katib.cli.service:services", "Serve Suggestion, DBManager and EarlyStopping over gRPC"),
     "store": ("katib.cli.store:store", "Migrate or check the database that experiments are kept in"),
     "serve": ("katib.cli.serve:serve", "Serve a Kubernetes-shaped API, and run its experiments"),
+    "mcp": ("katib.cli.mcp:mcp", "Serve experiments to assistants over MCP"),
     "bench": ("katib.cli.bench:bench", "Compare search algorithms with each other and with other systems"),
     "completion": ("katib.cli.completion:completion", "Print the script by which a shell completes katib's words"),
     "doctor": ("katib.cli.doctor:doctor", "Check this installation and say what is missing"),

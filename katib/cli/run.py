@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from katib.cli.clusters import runner_options, take_runner
-from katib.cli.edit import budget_options, counts_of, set_counts
+from katib.cli.edit import budget_options, counts_of
 from katib.cli.foreground import Flags, run_in_foreground
 from katib.cli.loading import load_file, problems_of
 from katib.cli.submit import create_or_find, is_over, override
@@ -25,6 +25,7 @@ from katib.cli.workshop import (
 )
 from katib.core.experiment import Desired, Experiment
 from katib.engine import lifecycle
+from katib.wishes import set_counts
 
 
 def _shared_options(command: Any) -> Any:

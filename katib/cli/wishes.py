@@ -11,13 +11,12 @@ from katib.cli.exits import OK, TIME_OUT
 from katib.cli.values import Duration
 from katib.cli.workshop import find_experiment, namespace_option, open_workshop, split_experiments, store_option
 from katib.compose import Workshop
-from katib.core.errors import LeaseHeldError, NotFoundError
+from katib.core.errors import NotFoundError
 from katib.core.experiment import Desired
 from katib.core.trial import Key
 from katib.engine import lifecycle
 from katib.resources.projection import resource_name
-
-POLL_SECONDS = 0.1
+from katib.wishes import carry_out
 
 timeout_option = click.option(
     "--timeout",
@@ -86,32 +85,7 @@ def _wish(workshop: Workshop, keys: list[Key], desired: Desired, timeout: float)
         lifecycle.want(workshop.store, key, desired)
     verb = {Desired.STOP: "stopped", Desired.DELETE: "deleted"}[desired]
     for key in keys:
-        done = _carry_out(workshop, key, desired, deadline)
+        done = carry_out(workshop, key, desired, deadline)
         click.echo(f"{resource_name('experiment', key.name)} {verb if done else f'is being {verb}'}")
         status = status if done else TIME_OUT
     return status
-
-
-def _carry_out(workshop: Workshop, key: Key, desired: Desired, deadline: float) -> bool:
-    """Wait until the owner has done it, or do it here if there is no owner. Returns whether it is done."""
-    while not _is_done(workshop, key, desired):
-        if time.monotonic() > deadline:
-            return False
-        controller = workshop.controller()
-        try:
-            controller.run(key)
-        except LeaseHeldError:
-            time.sleep(POLL_SECONDS)
-        except NotFoundError:
-            return True
-        finally:
-            controller.close()
-    return True
-
-
-def _is_done(workshop: Workshop, key: Key, desired: Desired) -> bool:
-    try:
-        experiment = workshop.store.get(key)
-    except NotFoundError:
-        return True
-    return desired is Desired.STOP and (experiment.status.stopped or experiment.status.verdict is not None)

@@ -26,6 +26,7 @@ EXTRA_OF_PACKAGE = {
     "starlette": "server",
     "uvicorn": "server",
     "jsonpatch": "server",
+    "mcp": "mcp",
 }
 
 
