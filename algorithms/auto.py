@@ -37,6 +37,7 @@ RULE = "auto/rule"
 
 _MODEL = "bayesianoptimization"
 _DISTRIBUTION = "cmaes"
+_ENUMERATION = "grid"
 _LEFT = 0.2  # of the trials that make many: so many must be to come, or a distribution has no time to narrow
 _DENSE = 10  # times as many points as trials must a space have, for it not to be used up by a distribution
 _MOST_DIMENSIONS = 100
@@ -62,7 +63,8 @@ class Situation:
     @property
     def few_points(self) -> bool:
         """Whether all points of the space are tried in a round or little more."""
-        return self.spec.space.cardinality <= max(self.spec.budget.parallel, self.settings.few_points)
+        few = max(self.spec.budget.parallel, self.settings.few_points)
+        return self.spec.space.cardinality <= few and _can_use(_ENUMERATION, self.spec)
 
     @property
     def one_round(self) -> bool:
@@ -104,7 +106,7 @@ LINES = (
     _Line(
         "few-points",
         "no more points in the space than parallel trials, or than few_points",
-        "grid",
+        _ENUMERATION,
         lambda situation: situation.few_points,
     ),
     _Line(

@@ -36,7 +36,12 @@ class BayesianOptimization:
 
     recipe: ClassVar[Any] = None  # a Recipe, None for the default one; looked up late like the engine
     settings_class = BayesianOptimizationSettings
-    supports = SPACE_FEATURES | {Feature.OUTCOME_CONSTRAINTS, Feature.REPEATS, Feature.OBJECTIVES}
+    supports = SPACE_FEATURES | {
+        Feature.OUTCOME_CONSTRAINTS,
+        Feature.REPEATS,
+        Feature.OBJECTIVES,
+        Feature.DECLARED,
+    }
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting or on what the engine cannot use, MissingExtraError without

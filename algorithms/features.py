@@ -21,6 +21,7 @@ class Feature(StrEnum):
     OBJECTIVES = "several objectives"
     REPEATS = "repeated runs"
     WIDENING = "a search space that widens"
+    DECLARED = "parameters that trials declare"
 
 
 #: What an algorithm supports that draws every point through ``algorithms.unseen`` and keeps nothing of its own.
@@ -33,6 +34,7 @@ _USES: Mapping[Feature, tuple[Callable[[ExperimentSpec], bool], str]] = {
     Feature.OUTCOME_CONSTRAINTS: (lambda spec: bool(spec.objective.constraints), "spec.constraints"),
     Feature.OBJECTIVES: (lambda spec: bool(spec.objective.others), "spec.objective.objectives"),
     Feature.REPEATS: (lambda spec: spec.objective.repeats > 1, "spec.repeats"),
+    Feature.DECLARED: (lambda spec: spec.space.open, "space"),
     Feature.WIDENING: (lambda spec: spec.space.revision > 0, "spec.parameters"),
 }
 

@@ -44,7 +44,7 @@ class Grid:
     """Every combination of steps and lists once, in an order of the seed's choice."""
 
     settings_class = GridSettings
-    supports = frozenset(Feature)
+    supports = frozenset(Feature) - {Feature.DECLARED}
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting, a double without a step, or a budget beyond the grid."""

@@ -14,6 +14,7 @@ _PUBLIC = {
     "Optimizer": "katib.sdk.optimizer",
     "RaySettings": "trial_runners.settings",
     "Result": "katib.sdk.result",
+    "Trial": "katib.sdk.defined_trial",
     "report_metrics": "katib.report",
     "search": "katib.sdk",
     "tune": "katib.sdk.tune",

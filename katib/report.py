@@ -63,7 +63,23 @@ def report_metrics(metrics: Mapping[str, Any] | None = None, *, step: int | None
     reports = measure({**(metrics or {}), **named}, step)
     if not reports:
         raise ValueError('no metric given; expected for example report_metrics({"loss": 0.3})')
+    send(reports)
+
+
+def send(reports: tuple[Report, ...]) -> None:
+    """Hand reports to whoever takes those that are made here and now. Raises as ``report_metrics`` does."""
     _receiver_of_this_place()(reports)
+
+
+def asked_to_stop() -> bool:
+    """Whether the function trial that runs here was asked to end; False where none does."""
+    receiver = _receiver.get() or _only_active()
+    try:
+        if receiver is not None:
+            receiver(())  # nothing to take, but it says what it says to every report
+    except TrialStopped:
+        return True
+    return False
 
 
 def measure(metrics: Mapping[str, Any], step: int | None = None) -> tuple[Report, ...]:

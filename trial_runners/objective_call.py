@@ -11,6 +11,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from katib.core.trial import FailureClass
@@ -28,11 +29,22 @@ class Surroundings(NamedTuple):
     """What an objective finds around it. environment: variables; a checkpoint folder that they name is made.
 
     inherited: checkpoint folder whose content that one starts with. log: file that takes the output. Empty for none.
+    number: of the trial. seed: of its random numbers.
     """
 
     environment: Mapping[str, str]
     inherited: str = ""
     log: str = ""
+    number: int = 0
+    seed: int = 0
+
+
+_here: ContextVar[Surroundings] = ContextVar("katib_trial_surroundings")
+
+
+def this_trial() -> Surroundings:
+    """What the objective that is called in this thread finds around it. Raises LookupError if none is."""
+    return _here.get()
 
 
 class Ending(NamedTuple):
@@ -99,15 +111,14 @@ def make_checkpoint(surroundings: Surroundings) -> str:
 @contextmanager
 def surrounded(surroundings: Surroundings) -> Iterator[None]:
     """Environment and checkpoint folder for the time of the block. Raises OSError if the folder cannot be made."""
-    if not surroundings.environment:
-        yield
-        return
     make_checkpoint(surroundings)
     before = {name: os.environ.get(name) for name in surroundings.environment}
     os.environ.update(surroundings.environment)
+    token = _here.set(surroundings)
     try:
         yield
     finally:
+        _here.reset(token)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

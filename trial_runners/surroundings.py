@@ -18,7 +18,7 @@ def surroundings_of(attempt: Attempt, root: Path | None) -> Surroundings:
     Raises RunnerError for a name that cannot name a folder.
     """
     if root is None:
-        return Surroundings({})
+        return Surroundings({}, number=attempt.number, seed=attempt.seed)
     folder = AttemptFolder.of(root, attempt.id)
     environment = {
         "KATIB_NAMESPACE": attempt.id.key.namespace,
@@ -32,7 +32,8 @@ def surroundings_of(attempt: Attempt, root: Path | None) -> Surroundings:
     if inherited.note:
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.log.write_text(inherited.note + "\n", encoding="utf-8")
-    return Surroundings(environment, str(inherited.checkpoint or ""), str(folder.log))
+    checkpoint = str(inherited.checkpoint or "")
+    return Surroundings(environment, checkpoint, str(folder.log), attempt.number, attempt.seed)
 
 
 def remove(id: AttemptId, root: Path | None, *, everything: bool) -> None:

@@ -112,7 +112,9 @@ class History:
         self.trials[trial.number] = trial
         if before is None:
             self._locate(trial)
-        elif before.attempt != trial.attempt:
+        elif before.parameters is not trial.parameters and before.parameters != trial.parameters:
+            self._move(before, trial)
+        if before is not None and before.attempt != trial.attempt:
             self._curves.pop(trial.number, None)
         if not trial.state.finished:
             self.active[trial.number] = trial
@@ -170,7 +172,7 @@ class History:
 
     def pending(self) -> NDArray[np.float64]:
         """Points (p, d) of pending and running trials in the space, in order of number; repeated runs count once."""
-        first = {self._points[point_of(self.active[number].parameters)] for number in self.active}
+        first = {self._points.get(point_of(trial.parameters), number) for number, trial in self.active.items()}
         points = (self.space.locate(self.trials[number].parameters) for number in sorted(first))
         rows = [point for point in points if point is not None]
         return np.array(rows).reshape(len(rows), len(self.space))
@@ -184,6 +186,12 @@ class History:
             self._short.add(point)
             if len(runs) >= repeats:
                 self._short.discard(point)
+
+    def _move(self, before: Trial, trial: Trial) -> None:
+        """A trial of an open space has other parameters than it was proposed with."""
+        if self._points.get(point := point_of(before.parameters)) == trial.number:
+            del self._points[point]
+        self._locate(trial)
 
     def _completed_by(self, trial: Trial) -> list[Trial]:
         """The runs that are complete now that ``trial`` has finished: itself, or with the others of its parameters."""

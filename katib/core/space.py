@@ -21,7 +21,8 @@ __all__ = ["Choice", "Condition", "Distribution", "Integer", "Ordinal", "Paramet
 @dataclass(frozen=True)
 class SearchSpace:
     """Parameters in the user's order. revision: 0 at creation, one more at each later widening. constraints: what else
-    must hold of a point; they speak of parameters only.
+    must hold of a point; they speak of parameters only. open: trials declare the parameters as they go, so there may be
+    more to come, and a trial may lack any of them.
 
     Raises SpecError on duplicate names, on conditions whose parent is missing, later in the order or never has one of
     the values, and on constraints that name no parameter.
@@ -30,6 +31,7 @@ class SearchSpace:
     parameters: tuple[Parameter, ...] = ()
     revision: int = 0
     constraints: tuple[Constraint, ...] = ()
+    open: bool = False
     _by_name: Mapping[str, Parameter] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +65,8 @@ class SearchSpace:
 
     @property
     def conditional(self) -> bool:
-        """Whether any parameter has a condition."""
-        return any(parameter.condition for parameter in self.parameters)
+        """Whether any parameter has a condition, or may be lacking without one."""
+        return self.open or any(parameter.condition for parameter in self.parameters)
 
     def active(self, parameter: Parameter, chosen: Parameters) -> bool:
         """Whether ``parameter`` takes part, given the values chosen for the ones before it."""
@@ -104,8 +106,11 @@ class SearchSpace:
         return np.array(self._coordinates(values))
 
     def locate(self, values: Parameters) -> list[float] | None:
-        """The point as ``to_unit`` gives it, None if ``values`` is no point of this space."""
+        """The point as ``to_unit`` gives it, None if ``values`` is no point of this space. In an open space any set
+        of some parameters is one."""
         try:
+            if self.open:
+                return self._coordinates(values) if values and values.keys() <= self._by_name.keys() else None
             if self.conditional or self.constraints or values.keys() != self._by_name.keys():
                 self.check(values)
             return self._coordinates(values)

@@ -1,7 +1,8 @@
 """How the search space of a living experiment may change: what its parameters may be, not which ones there are.
 
-Ranges and lists may grow or shrink, and steps, distributions, defaults, the values in a condition and the constraints
-may change. A trial of before lies in the new space or out of it, as ``SearchSpace.locate`` says; it stays either way.
+An open space has new ones too, which its trials declare. Ranges and lists may grow or shrink, and steps, distributions,
+defaults, the values in a condition and the constraints may change. A trial of before lies in the new space or out of
+it, as ``SearchSpace.locate`` says; it stays either way.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ def space_changes(old: SearchSpace, new: SearchSpace) -> list[str]:
     problems = [Problem(path, f"{problem}; {_INSTEAD}") for path, problem in _problems(old, new)]
     if problems:
         raise SpecError(problems)
-    pairs = zip(old, new, strict=True)
+    pairs = ((old[after.name], after) for after in new if after.name in old)
     changes = [f"{after.name}: {change}" for before, after in pairs for change in _differences(before, after)]
-    return [*changes, *(f"constraints: {change}" for change in _constraints(old, new))]
+    declared = [f"+ {parameter.name}" for parameter in new if parameter.name not in old]
+    return [*changes, *declared, *(f"constraints: {change}" for change in _constraints(old, new))]
 
 
 def revised(old: SearchSpace, new: SearchSpace) -> SearchSpace:
     """``new`` as the next revision of ``old``."""
-    return SearchSpace(new.parameters, old.revision + 1, new.constraints)
+    return SearchSpace(new.parameters, old.revision + 1, new.constraints, new.open)
 
 
 def _problems(old: SearchSpace, new: SearchSpace) -> Iterator[tuple[str, str]]:
@@ -37,6 +39,8 @@ def _problems(old: SearchSpace, new: SearchSpace) -> Iterator[tuple[str, str]]:
     for index, parameter in enumerate(new):
         path = f"spec.parameters[{index}]"
         if parameter.name not in old:
+            if new.open:  # trials of before lack it, as those of an open space may
+                continue
             yield path, f"{parameter.name!r} is new; trials of before have no value of it"
         elif type(parameter) is not type(old[parameter.name]):
             yield f"{path}.parameterType", f"the type of {parameter.name!r} cannot change"

@@ -17,7 +17,8 @@ from katib.core.history import History
 from katib.core.ports import Leases, Store
 from katib.core.trial import Attempt, AttemptId, FailureClass, Key, Trial, TrialState
 from katib.engine.deadlines import overdue, pause, time_up
-from katib.engine.lifecycle import describe_end, may_restart
+from katib.engine.declarations import with_declared
+from katib.engine.lifecycle import describe_end, edit, may_restart
 from katib.engine.names import trial_seed
 from katib.engine.plan import Moment, Plan, plan
 from katib.engine.progress import attempt_id, kill_pending
@@ -157,6 +158,7 @@ class Controller:
         now = self._clock()
         self._run_again(session, now)
         more = take_reports(session, now)
+        self._declare(session)
         experiment = session.experiment
         active = session.history.active.values()
         session.time_up = time_up(experiment.spec.limits, session.status, now)
@@ -183,6 +185,13 @@ class Controller:
         if more or session.error or (session.exhausted and not session.history.active):
             return 0.0
         return FRESH_SECONDS if started else IDLE_SECONDS
+
+    def _declare(self, session: Session) -> None:
+        """Write what trials declared into the experiment, before the records of the trials that have it."""
+        if session.declared:
+            parameters = tuple(session.declared.values())
+            session.adopt(edit(self._store, session.key, lambda stored: with_declared(stored, parameters)))
+            session.declared.clear()
 
     def _keep(self, session: Session) -> None:
         """Renew the lease, and see what other processes want."""

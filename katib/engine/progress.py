@@ -97,7 +97,8 @@ def report(trial: Trial, update: Update, collection: Collection, now: float) -> 
 def finish(trial: Trial, update: Update, judge: Judge, now: float) -> Trial:
     """The record of a trial whose attempt has ended."""
     stop = trial.stop
-    if update.phase is Phase.SUCCEEDED and (stop is None or stop.state is not TrialState.EARLY_STOPPED):
+    refused = stop is not None and (stop.state is TrialState.EARLY_STOPPED or stop.failure is FailureClass.USER_ERROR)
+    if update.phase is Phase.SUCCEEDED and not refused:
         if judge.objective.available(trial.observation):
             return _ended(trial, TrialState.SUCCEEDED, now, message=update.message)
         reason = judge.explain(judge.objective, trial.observation, seen=trial.seen, looked=update.looked)

@@ -40,10 +40,13 @@ def _next_given(session: Session) -> Suggestion | None:
 def _propose_new(session: Session, room: int, now: float) -> list[Trial]:
     """Draft what the algorithm suggests, each with as many of its runs as there is room for. Checkpoints that nothing
     continues from go into ``session.releases``."""
+    session.branch()
     patience, history = session.patience, session.history
     at = (len(history.finished), len(history.active))
     if patience.short_at == at or time.monotonic() < patience.retry_at:
         return []
+    if history.space.open and not len(history.space):  # the trials say what there is to search
+        return [_draft(session, Suggestion({}), now) for _ in range(room)]
     count = -(-room // history.objective.repeats)
     try:
         proposal = _ask(session, count)
@@ -59,9 +62,10 @@ def _propose_new(session: Session, room: int, now: float) -> list[Trial]:
     for suggestion in proposal.suggestions:
         for _ in range(min(history.objective.repeats, room - len(trials))):
             trials.append(_draft(session, suggestion, now))
-    session.exhausted = proposal.exhausted and history.repeat_due() is None
+    exhausted = proposal.exhausted and not (history.space.open and history.active)  # those may declare more
+    session.exhausted = exhausted and history.repeat_due() is None
     session.releases.extend(_releases(session, proposal))
-    if len(proposal.suggestions) < count and not proposal.exhausted:
+    if len(proposal.suggestions) < count and not exhausted:
         patience.short_at = (len(history.finished), len(history.active))
         if not history.active:
             session.error = "the algorithm proposes nothing although no trial is running"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from katib.core.ports import Phase, Update
 from katib.core.trial import Stop, Trial, TrialState
+from katib.engine.declarations import take_declarations
 from katib.engine.progress import Judge, collect, finish, report
 from katib.engine.session import Session
 
@@ -27,7 +28,8 @@ def _take(session: Session, trial: Trial, update: Update, now: float) -> None:
         return
     spec = session.experiment.spec
     collection = collect(trial, update, session.parts.collector)
-    reported = report(trial, update, collection, now)
+    declaring, collection = take_declarations(session, trial, collection)
+    reported = report(declaring, update, collection, now)
     if update.early_stop and reported.stop is None:
         reported = replace(reported, stop=Stop(TrialState.EARLY_STOPPED, update.early_stop))
     ended = update.phase.ended and not update.more

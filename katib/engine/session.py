@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from katib.core.branches import Branches
 from katib.core.changes import Changes, Event, TrialChange
 from katib.core.errors import ConflictError
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.objective import Measurement
+from katib.core.parameters import Parameter
 from katib.core.ports import Algorithm, Collector, Lease, Runner, Stopper, Store
 from katib.core.trial import AttemptId, Key, Trial, TrialState, evolve
 from katib.engine.deadlines import begin
@@ -74,6 +76,9 @@ class Session:
         # Checkpoints that nothing will continue from: those to be dropped after the next commit, and all so far.
         self.releases: list[AttemptId] = []
         self.released: frozenset[int] = frozenset()
+        self.declared: dict[str, Parameter] = {}  # by trials of an open space, and not in the store yet
+        self._branches: Branches | None = None
+        self._branched = 0  # finished trials that these have seen
         self._changes: list[TrialChange] = []
         self._slots: dict[tuple[int, int], int] = {}
         self._events: list[Event] = []
@@ -123,6 +128,7 @@ class Session:
         before = self.history.trials.get(trial.number)
         if before is not None and before.state.finished and not trial.state.finished:
             self.history = self.history.reopened(numbered)
+            self._branches = None
             self.race = self._run_race()
             self.released -= {trial.number}  # its next attempt leaves a checkpoint of its own
         else:
@@ -197,14 +203,35 @@ class Session:
     def adopt(self, experiment: Experiment) -> None:
         """Take over what another process wrote: desired state, budget, retries, spec and document."""
         moved = experiment.spec.space != self.experiment.spec.space
-        if (moved or experiment.budget != self.experiment.budget) and self.parts.adapt is not None:
-            self.parts = self.parts.adapt(experiment)
-        if moved:
-            self.history = self.history.within(experiment.spec.space)
-            self.exhausted, self.patience = False, Patience()
+        if moved or experiment.budget != self.experiment.budget:
+            self._branches = None
+            self._move(experiment)
         self.experiment = replace(
             experiment, status=self.experiment.status, seq=self.experiment.seq, revision=self.experiment.revision
         )
+
+    def branch(self) -> None:
+        """See an open space as its finished trials show it to be: with the conditions that explain what they lack."""
+        space = self.experiment.spec.space
+        if not space.open:
+            return
+        if self._branches is None:
+            self._branches, self._branched = Branches(space), 0
+        for trial in self.history.finished[self._branched :]:
+            if trial.state is TrialState.SUCCEEDED:
+                self._branches.take(trial.parameters)
+        self._branched = len(self.history.finished)
+        shape = self._branches.space()
+        if shape != self.history.space:
+            self._move(replace(self.experiment, spec=replace(self.experiment.spec, space=shape)))
+
+    def _move(self, experiment: Experiment) -> None:
+        """Search on in the experiment's space, with its budget."""
+        if self.parts.adapt is not None:
+            self.parts = self.parts.adapt(experiment)
+        if experiment.spec.space != self.history.space:
+            self.history = self.history.within(experiment.spec.space)
+            self.exhausted, self.patience = False, Patience()
 
     def _run_race(self) -> Race:
         race = Race(self.experiment.spec.objective)

@@ -58,6 +58,11 @@ def one_of(*names: str) -> Rule:
     return Rule(lambda value: isinstance(value, str) and value in names, " or ".join(repr(str(name)) for name in names))
 
 
+def _both(first: Rule, second: Rule) -> Rule:
+    """Both rules; what the first refuses is not shown to the second."""
+    return Rule(lambda value: first.holds(value) and second.holds(value), second.expected)
+
+
 MAPPING = Rule(lambda value: isinstance(value, Mapping), "a mapping from names to values")
 
 _SECONDS = Rule(lambda value: is_finite(value) and value > 0, "a number of seconds > 0")
@@ -118,7 +123,7 @@ _BOOLEAN = Rule(lambda value: isinstance(value, bool), "True or False")
 
 TUNE: Mapping[str, Rule] = {
     "objective": Rule(callable, "a function of the parameters"),
-    "space": _SPACE,
+    "space": optional(_SPACE),
     "max_trials": at_least(1),
     **_SEARCH,
     "runner": one_of(*RUNNERS),
@@ -135,6 +140,16 @@ TUNE: Mapping[str, Rule] = {
     ),
 }
 
+#: What needs a space that is known beforehand.
+_OPEN: Mapping[str, Rule] = {
+    "constraints": Rule(lambda value: not value, "none without a space: it must tell parameters from metrics"),
+    "initial": Rule(lambda value: not value, "none without a space"),
+    "repeats": Rule(lambda value: value == 1, "1 without a space"),
+    "warm_start": Rule(lambda value: not value, "none without a space"),
+    "workers": Rule(lambda value: value == 1, "1 without a space: one call defines it"),
+    "runner": Rule(lambda value: value != "kubernetes", "'process', 'inline' or 'ray' without a space"),
+}
+
 OPTIMIZER: Mapping[str, Rule] = {
     "space": _SPACE,
     "max_trials": optional(at_least(1)),
@@ -145,6 +160,8 @@ OPTIMIZER: Mapping[str, Rule] = {
 
 def check(rules: Mapping[str, Rule], arguments: Mapping[str, Any], *, source: str = "") -> None:
     """Raises SpecError naming every argument that does not follow its rule."""
+    if rules is TUNE and arguments["space"] is None:
+        rules = {**rules, **{name: _both(rules[name], rule) for name, rule in _OPEN.items()}}
     problems = [
         Problem(name, f"got {arguments[name]!r}, expected {rule.expected}")
         for name, rule in rules.items()

@@ -36,8 +36,9 @@ def make_spec(key: Key, arguments: Mapping[str, Any]) -> ExperimentSpec:
     if given["early_stopping_settings"] and not given["early_stopping"]:
         raise SpecError([Problem("early_stopping_settings", "given without early_stopping, the rule they are for")])
     stopping, constraints = given["early_stopping"], _constraints(given["constraints"])
-    on_parameters = [each for each in constraints if each.names <= given["space"].keys()]
-    space = space_of(given["space"], on_parameters)
+    domains = given["space"] or {}
+    on_parameters = [each for each in constraints if each.names <= domains.keys()]
+    space = space_of(domains, on_parameters) if domains else SearchSpace(open=True)
     return ExperimentSpec(
         key=key,
         space=space,
@@ -82,7 +83,7 @@ def _objective(given: Mapping[str, Any], constraints: Sequence[Constraint]) -> O
         metric,
         Direction(direction),
         _float(given["goal"]),
-        additional=tuple(sorted(named - several.keys() - given["space"].keys())),
+        additional=tuple(sorted(named - several.keys() - (given["space"] or {}).keys())),
         others=tuple(Target(name, Direction(direction)) for name, direction in others),
         constraints=tuple(constraints),
         repeats=int(given["repeats"]),
@@ -144,7 +145,7 @@ def _check_same(stored: Experiment, spec: ExperimentSpec) -> None:
     """Raises SpecError if an experiment of that name was created with something else."""
     old = stored.spec
     pairs = {
-        "space": (old.space, spec.space),
+        "space": (_declared_here(old.space), _declared_here(spec.space)),
         "metric, direction or goal": (_targets(old.objective), _targets(spec.objective)),
         "constraints or repeats": (_rules(old.objective), _rules(spec.objective)),
         "limit of time": (old.limits, spec.limits),
@@ -159,6 +160,11 @@ def _check_same(stored: Experiment, spec: ExperimentSpec) -> None:
             f"experiment {spec.key.name!r} exists with another {', '.join(differing)}; expected the same, or a new name"
         )
         raise SpecError([Problem("name", message)])
+
+
+def _declared_here(space: SearchSpace) -> SearchSpace:
+    """The space as its creator gave it."""
+    return SearchSpace(open=True) if space.open else space
 
 
 def _targets(objective: Objective) -> Objective:

@@ -18,6 +18,7 @@ from katib.core.warm_start import WarmStart
 from katib.engine.warm_start import copy_source
 from katib.options import Options
 from katib.sdk.arguments import TUNE, check
+from katib.sdk.defined_trial import DefinedObjective
 from katib.sdk.experiments import METRIC, create_or_find, make_spec, unique_name
 from katib.sdk.progress import Paced, shown
 from katib.sdk.result import Result
@@ -27,8 +28,8 @@ from trial_runners.settings import KubernetesSettings, RaySettings
 
 
 def tune(  # noqa: PLR0913 - the public face: every argument after the space is a keyword
-    objective: Callable[[dict[str, Any]], Any],
-    space: Mapping[str, Domain],
+    objective: Callable[[Any], Any],
+    space: Mapping[str, Domain] | None = None,
     *,
     max_trials: int,
     parallel: int = 1,
@@ -63,9 +64,10 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
     """Find the parameters that make ``objective(parameters)`` smallest (or largest).
 
     objective: takes a dict of typed values and returns a number, or a dict of metrics that has ``metric`` in it; or
-    returns None and reports by ``katib.report_metrics``. space: name -> ``katib.search`` helper. parallel: trials at a
-    time. algorithm: a name that ``katib algorithms`` lists; ``auto`` chooses among the others as the search goes on.
-    seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each trial's output
+    returns None and reports by ``katib.report_metrics``. space: name -> ``katib.search`` helper; without one the
+    objective takes a ``katib.Trial``, asks it for each parameter when it needs it, and reports by it. parallel: trials
+    at a time. algorithm: a name that ``katib algorithms`` lists; ``auto`` chooses among the others as the search goes
+    on. seed: two runs with the same seed and ``parallel=1`` try the same parameters. folder: keep each trial's output
     there, and its checkpoints (``$KATIB_CHECKPOINT_DIR`` inside a trial), which Hyperband and population based training
     continue from. progress: show how far it is; None does where somebody looks on, on a terminal and in a notebook.
 
@@ -94,7 +96,7 @@ def tune(  # noqa: PLR0913 - the public face: every argument after the space is 
         default_home(),
         store or "memory://",
         runner=runner,
-        objective=objective,
+        objective=objective if space is not None else DefinedObjective(objective, spec.objective.metric),
         function_folder=Path(folder) if folder is not None else None,
         ray=ray or RaySettings(),
         kubernetes=kubernetes or KubernetesSettings(),

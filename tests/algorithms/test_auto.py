@@ -140,6 +140,7 @@ def test_whatever_the_model_cannot_use_another_can(feature: Feature, monkeypatch
         Feature.OBJECTIVES: spec_of(objective=replace(objective, others=(Target("size"),))),
         Feature.REPEATS: spec_of(objective=replace(objective, repeats=2)),
         Feature.WIDENING: spec_of(replace(SQUARE, revision=1)),
+        Feature.DECLARED: spec_of(replace(SQUARE, open=True)),
     }
     assert chosen(asking[feature], History(asking[feature].space, asking[feature].objective))[0] == "no-model"
     few = replace(asking[feature], algorithm=FEW)
@@ -150,8 +151,9 @@ def test_every_choice_exists_and_can_use_all_that_only_it_is_left_for() -> None:
     assert {line.algorithm for line in LINES} <= set(ALGORITHMS)
     assert [choice.rule for choice in choices_of("auto")] == [line.rule for line in LINES]
     assert choices_of("tpe") == choices_of("medianstop") == ()
-    for name in ("grid", "sobol", "multivariate-tpe"):
+    for name in ("sobol", "multivariate-tpe"):
         assert features_of(name) == frozenset(Feature)
+    assert features_of("grid") == frozenset(Feature) - {Feature.DECLARED}  # so few points of these are not its own
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.D
 
 
 def test_each_program_has_its_output():
-    assert len(PROGRAMS) == PAGE.count("```python\n") == 9
+    assert len(PROGRAMS) == PAGE.count("```python\n") == 10
 
 
 @pytest.mark.parametrize(("program", "output"), PROGRAMS, ids=range(len(PROGRAMS)))
