@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from katib.server import discovery
+from katib.server import discovery, review
 from katib.server.handlers import Handlers, failed, respond
 from katib.server.mirror import Mirror
 from katib.server.objects import encode
 from katib.server.openapi import OpenApi
 from katib.server.openapi_v2 import PROTOBUF, PROTOBUF_TYPE
 from katib.server.registry import Registry
+from katib.server.requests import body, media_type, parse
 from katib.server.status import ApiError, as_api_error
 
 _OBJECT_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -38,12 +39,21 @@ def make_app(registry: Registry, mirror: Mirror, also: Sequence[Route] = ()) -> 
             Route("/apis/{group}", _told(lambda r: discovery.group(registry, r.path_params["group"]))),
             Route("/api/{version}", _told(lambda r: discovery.resources(registry, "", r.path_params["version"]))),
             Route("/apis/{group}/{version}", _told(lambda r: discovery.resources(registry, **r.path_params))),
+            Route(review.PATH, _review(registry), methods=["POST"]),
             *_object_routes("/api/{version}", objects),
             *_object_routes("/apis/{group}/{version}", objects),
             *also,
         ],
         exception_handlers={ApiError: _failed, HTTPException: _refused, Exception: _broken},
     )
+
+
+def _review(registry: Registry) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        given = parse(await body(request), media_type(request))
+        return respond(encode(review.reviewed(registry, given)), 201)
+
+    return endpoint
 
 
 def _openapi_routes(documents: OpenApi) -> list[Route]:
@@ -80,9 +90,9 @@ def _discovery(registry: Registry, core: bool) -> Callable[[Request], Response]:
 
     def endpoint(request: Request) -> Response:
         accepted = request.headers.get("accept", "").replace(" ", "").split(",")
-        for media_type in (each for each in accepted if each in discovery.AGGREGATED):
-            response = respond(encode(discovery.aggregated(registry, media_type, core)))
-            response.headers["content-type"] = media_type
+        for form in (each for each in accepted if each in discovery.AGGREGATED):
+            response = respond(encode(discovery.aggregated(registry, form, core)))
+            response.headers["content-type"] = form
             return response
         return respond(encode(discovery.core_versions(registry) if core else discovery.groups(registry)))
 

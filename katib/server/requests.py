@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from katib.core.errors import SpecError
 from katib.resources.yaml_loader import load_documents
+from katib.server import protobuf
 from katib.server.forms import Form, form_of
 from katib.server.objects import Collection, Tree, WriteOptions
 from katib.server.registry import Registry
@@ -112,7 +113,7 @@ def media_type(request: Request) -> str:
 def parse(data: bytes, media_type: str) -> Any:
     """What the body says, JSON or YAML. Raises ApiError."""
     if media_type.endswith("protobuf"):
-        raise ApiError(415, f"got a body of the type {media_type}, expected application/json or application/yaml")
+        return protobuf.decoded(data)
     try:
         if media_type.endswith("yaml"):
             documents = load_documents(data.decode(), "")

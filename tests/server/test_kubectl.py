@@ -79,6 +79,23 @@ def test_what_is_read(kubectl, done, command, fragments):
     assert out if fragments else out == ""
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("create experiments", "yes"), ("delete trials", "no"), ("get pods", "yes"), ("get /version", "yes")],
+)
+def test_what_one_may_do(kubectl, question, answer):
+    assert kubectl.try_to(f"auth can-i {question}").out.strip().startswith(answer)
+
+
+def test_what_kubectl_sends_in_protocol_buffers(kubectl):
+    assert "created" in kubectl("create namespace lab")
+    kubectl("create configmap made -n lab --from-literal=a=é --from-literal=b=2")
+    assert json.loads(kubectl("get configmap made -n lab -o json"))["data"] == {"a": "é", "b": "2"}
+    assert "not found" in kubectl.try_to("delete namespace nobody").err
+    assert "deleted" in kubectl("delete namespace lab")
+    assert "not supported" in kubectl.try_to("run pod --image=busybox").err
+
+
 def test_items_of_a_list_are_checked(kubectl):
     broken = experiment("listed")
     broken["spec"]["maxTrialCont"] = 3
