@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from katib.core.experiment import Experiment, ResumePolicy, Verdict
@@ -106,6 +107,7 @@ def _condition(kind: str, holds: bool, reason: str, message: str, time: float) -
     return {"type": kind, "status": str(holds), "reason": reason, "message": message, **at}
 
 
+@lru_cache(maxsize=4096)  # one moment stands in many places of an object
 def rfc3339(seconds: float) -> str:
     """RFC 3339 in UTC, to the second, as Kubernetes writes times."""
     return f"{_moment(seconds).isoformat(timespec='seconds')}Z"

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from katib.core.errors import Problem, SpecError, join_path, nearest_hint
+from katib.core.errors import Problem, SpecError, nearest_hint
 from katib.core.experiment import ExperimentSpec
 from katib.core.space import SearchSpace
 from katib.core.trial import Trial, Value
@@ -88,7 +88,10 @@ def render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
     inactive = {name for name, text in values.items() if text is None}
     present = _without(document, inactive) if inactive else document
     texts = {name: text or "" for name, text in values.items()}
-    rendered: dict[str, Any] = _substitute(present, texts, f"{_TEMPLATE}.trialSpec")
+    try:
+        rendered: dict[str, Any] = _substitute(present, texts)
+    except SpecError as error:
+        raise error.within(f"{_TEMPLATE}.trialSpec") from None
     metadata = rendered.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise SpecError([Problem(f"{_TEMPLATE}.trialSpec.metadata", f"got {metadata!r}, expected an object")])
@@ -158,21 +161,30 @@ def _is_flag(item: Any) -> bool:
     return isinstance(item, str) and item.startswith("-") and "=" not in item
 
 
-def _substitute(node: Any, values: Mapping[str, str], path: str, parent: str = "") -> Any:
-    """A copy of ``node`` with every placeholder replaced. parent: the key that ``node`` stands under."""
+def _substitute(node: Any, values: Mapping[str, str], parent: str = "") -> Any:
+    """A copy of ``node`` with every placeholder replaced. parent: the key that ``node`` stands under. It is made for
+    each trial that is started or shown, so paths are put together for errors only."""
     if isinstance(node, str):
-        return _replace(node, values, path)
+        return _replace(node, values)
     if isinstance(node, list | tuple):
-        return [_substitute(item, values, f"{path}[{index}]") for index, item in enumerate(node)]
-    if not isinstance(node, Mapping):
+        items: list[Any] = []
+        for item in node:
+            try:
+                items.append(_substitute(item, values))
+            except SpecError as error:
+                raise error.within(f"[{len(items)}]") from None
+        return items
+    if type(node) is not dict and not isinstance(node, Mapping):  # to ask for a Mapping takes long
         return node
     copy: dict[Any, Any] = {}
     for key, item in node.items():
-        place = join_path(path, str(key))
-        new_key = _replace(key, values, path) if isinstance(key, str) else key
-        if new_key in copy:
-            raise SpecError([Problem(place, f"two keys become {new_key!r} when the trial's values are put in")])
-        new_item = _substitute(item, values, place, str(key))
+        try:
+            new_key = _replace(key, values) if isinstance(key, str) else key
+            if new_key in copy:
+                raise SpecError([Problem("", f"two keys become {new_key!r} when the trial's values are put in")])
+            new_item = _substitute(item, values, key)
+        except SpecError as error:
+            raise error.within(str(key)) from None
         if key in INTEGER_FIELDS and parent not in _TEXT_MAPS and isinstance(item, str):
             new_item = _integer_of(new_item, item)
         copy[new_key] = new_item
@@ -184,12 +196,15 @@ def _integer_of(text: str, template: str) -> str | int:
     return int(text) if _PLACEHOLDER.fullmatch(template) and _INTEGER.fullmatch(text) else text
 
 
-def _replace(text: str, values: Mapping[str, str], path: str) -> str:
+def _replace(text: str, values: Mapping[str, str]) -> str:
+    if "${" not in text:
+        return text
+
     def value_of(found: re.Match[str]) -> str:
         if found[1] not in values:
             hint = nearest_hint(found[1], list(values))
             problem = f"placeholder {found[0]} names no entry of {_TEMPLATE}.trialParameters{hint}"
-            raise SpecError([Problem(path, problem)])
+            raise SpecError([Problem("", problem)])
         return values[found[1]]
 
     return _PLACEHOLDER.sub(value_of, text)

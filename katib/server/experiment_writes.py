@@ -21,13 +21,15 @@ from katib.core.experiment import Desired, Experiment
 from katib.core.trial import Key
 from katib.engine import lifecycle
 from katib.engine.space_edits import with_space
+from katib.resources.convert_search import Search
 from katib.resources.defaults import fill_defaults
 from katib.resources.documents import Experiment as ExperimentDocument
-from katib.resources.edits import edited_budget, edited_counts
+from katib.resources.edits import Counts, edited_budget, edited_counts
 from katib.resources.load import Known, read_experiment
 from katib.resources.projection import experiment_resource
 from katib.resources.reading import read
 from katib.resources.space_update import edited_space
+from katib.resources.spec_projection import experiment_spec
 from katib.server.katib_objects import Experiments, shown
 from katib.server.mirror import Mirror, Snapshot
 from katib.server.objects import Collection, Object, Tree, WriteOptions, Written
@@ -35,6 +37,8 @@ from katib.server.objects import Collection, Object, Tree, WriteOptions, Written
 SHARED_NAMESPACE = "kubeflow"  # where Katib's default installation keeps its ConfigMaps
 
 Change = Callable[[Experiment], Experiment]
+
+_FIELDS = {"apiVersion", "kind", "metadata", "spec", "status"}
 
 
 class WritableExperiments(Experiments):
@@ -72,8 +76,9 @@ class WritableExperiments(Experiments):
         wanted = change(snapshot.experiment)
         if wanted == snapshot.experiment:
             return Written(self.of(snapshot), warnings)
-        with suppress(MissingExtraError):  # what it runs with may be installed elsewhere
-            self._workshop.check(replace(wanted.spec, budget=wanted.budget))
+        if _search_of(wanted) != _search_of(snapshot.experiment):
+            with suppress(MissingExtraError):  # what it runs with may be installed elsewhere
+                self._workshop.check(replace(wanted.spec, budget=wanted.budget))
         if options.dry_run:
             draft = shown(wanted, list(snapshot.trials.values()))
             return Written(Object(draft, snapshot.revision), warnings)
@@ -115,12 +120,9 @@ class WritableExperiments(Experiments):
 def _change(seen: Experiment, tree: Tree, options: WriteOptions) -> tuple[Change, tuple[str, ...]]:
     """What makes of an experiment the one that ``tree`` asks for, by how that differs from the one that was ``seen``;
     and warnings. Raises SpecError on differences that cannot be made."""
-    after, unknown = _normal(tree)
+    counts, search, unknown = _edits(seen, tree)
     if unknown and options.strict:
         raise SpecError(unknown)
-    before, _ = _normal(experiment_resource(seen))
-    counts = edited_counts(before, after)
-    search = edited_space(seen, after)
     metadata = {
         **{field: _texts(tree, field) for field in ("labels", "annotations")},
         "managedFields": (tree.get("metadata") or {}).get("managedFields"),
@@ -139,11 +141,26 @@ def _change(seen: Experiment, tree: Tree, options: WriteOptions) -> tuple[Change
     return change, () if options.quiet else tuple(map(str, unknown))
 
 
+def _edits(seen: Experiment, tree: Tree) -> tuple[Counts, tuple[Search, Tree] | None, list[Problem]]:
+    """The counts and the search space that ``tree`` has otherwise, and its fields that nobody knows. Raises SpecError.
+    Most writes change labels and annotations alone, or nothing: there is nothing to look into."""
+    if tree.keys() <= _FIELDS and tree.get("spec") == experiment_spec(seen):
+        return {}, None, []
+    after, unknown = _normal(tree)
+    before, _ = _normal(experiment_resource(seen))
+    return edited_counts(before, after), edited_space(seen, after), unknown
+
+
 def _normal(tree: Tree) -> tuple[Tree, list[Problem]]:
     """The parts that are compared, their defaults filled in, and the fields that nobody knows."""
     given = {field: value for field, value in tree.items() if field not in ("status", "metadata")}
     read_in, unknown = read(ExperimentDocument, {**given, "metadata": {"name": "compared"}})
     return fill_defaults(read_in).tree(), unknown
+
+
+def _search_of(experiment: Experiment) -> tuple[object, ...]:
+    """What can be edited and may not suit the algorithm."""
+    return experiment.budget, experiment.spec.space, experiment.spec.initial
 
 
 def _texts(tree: Tree, field: str) -> dict[str, str]:

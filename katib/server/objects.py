@@ -16,6 +16,8 @@ from katib.server.mirror import AnyChange, ChangeType
 
 Tree = dict[str, Any]
 
+_write = json.JSONEncoder(check_circular=False, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 class Object:
     """One object as it was at ``revision``. The tree is shared: nobody changes it."""
@@ -55,7 +57,7 @@ class Object:
 
 def encode(tree: Any) -> bytes:
     """JSON as clients get it. Infinities and NaN cannot be in a resource: numbers that may be so are texts there."""
-    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _write(tree).encode()
 
 
 class Event(NamedTuple):

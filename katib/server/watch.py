@@ -14,6 +14,7 @@ from katib.server.mirror import ChangeType, Mirror
 from katib.server.objects import Collection, Event, Object, encode
 from katib.server.selectors import Matches
 from katib.server.status import failure
+from katib.server.wakeups import Waiter, Wakeups
 
 BOOKMARK_SECONDS = 30.0
 LIMIT_SECONDS = 1800.0  # of a watch whose client names none; it then asks again
@@ -40,19 +41,18 @@ class Request:
 class Watch:
     """One watch, as its client has seen it so far."""
 
-    def __init__(self, mirror: Mirror, request: Request) -> None:
-        self._mirror = mirror
+    def __init__(self, mirror: Mirror, wakeups: Wakeups, request: Request) -> None:
+        self._wakeups = wakeups
         self._request = request
         self._told: dict[tuple[str, str], int] = {}  # objects that the client has -> revision
-        self._revision = 0
+        since = mirror.revision if request.since is None else request.since
+        self.waiter = Waiter(request.collection, request.namespace, since)
 
     def begin(self) -> Iterator[bytes]:
         """The first lines: what there is, if that was asked for."""
         request = self._request
         if request.since is not None:
-            self._revision = request.since
             return
-        self._revision = self._mirror.revision
         for each in request.collection.list(request.namespace):
             if request.matches is None or request.matches(each):
                 self._told[each.namespace, each.name] = each.revision
@@ -62,16 +62,14 @@ class Watch:
 
     def news(self) -> Iterator[bytes]:
         """Lines on what happened since. Raises Expired if that is not known any more."""
-        changes = self._mirror.since(self._revision)
-        if changes is None:
+        events = self._wakeups.news(self.waiter)
+        if events is None:
             raise Expired
-        if changes:
-            yield from self._lines(self._request.collection.events(changes))
-            self._revision = changes[-1].revision
+        yield from self._lines(events)
 
     def bookmark(self, annotations: dict[str, str] | None = None) -> bytes:
         """A line that tells nothing but the revision."""
-        metadata = {"resourceVersion": str(self._revision)} | ({"annotations": annotations} if annotations else {})
+        metadata = {"resourceVersion": str(self.waiter.since)} | ({"annotations": annotations} if annotations else {})
         tree = self._request.form.bookmark(self._request.collection.kind, metadata)
         return encode({"type": "BOOKMARK", "object": tree}) + b"\n"
 
@@ -101,34 +99,28 @@ class Expired(Exception):
     """What happened since a revision is not known any more."""
 
 
-async def stream(mirror: Mirror, request: Request) -> AsyncIterator[bytes]:
+async def stream(mirror: Mirror, wakeups: Wakeups, request: Request) -> AsyncIterator[bytes]:
     """The lines of a watch, until its time is over or its client leaves."""
-    moved, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def wake() -> None:
-        loop.call_soon_threadsafe(moved.set)
+    watch = Watch(mirror, wakeups, request)
+    moved, deadline = watch.waiter.moved, time.monotonic() + (request.seconds or LIMIT_SECONDS)
 
     async def lines_of(tell: Callable[[], Iterator[bytes]]) -> bytes:
         if request.collection.kind.stored:
             return await run_in_threadpool(lambda: b"".join(tell()))
         return b"".join(tell())
 
-    end = mirror.listen(wake)
-    watch = Watch(mirror, request)
-    deadline = time.monotonic() + (request.seconds or LIMIT_SECONDS)
     try:
-        if first := await lines_of(watch.begin):
-            yield first
-        while (remaining := deadline - time.monotonic()) > 0:
-            moved.clear()
-            if lines := await lines_of(watch.news):
-                yield lines
-            try:
-                await asyncio.wait_for(moved.wait(), min(remaining, BOOKMARK_SECONDS))
-            except TimeoutError:
-                if request.bookmarks:
-                    yield watch.bookmark()
+        with wakeups.waiting(watch.waiter):
+            if first := await lines_of(watch.begin):
+                yield first
+            while (remaining := deadline - time.monotonic()) > 0:
+                moved.clear()
+                if lines := await lines_of(watch.news):
+                    yield lines
+                try:
+                    await asyncio.wait_for(moved.wait(), min(remaining, BOOKMARK_SECONDS))
+                except TimeoutError:
+                    if request.bookmarks:
+                        yield watch.bookmark()
     except Expired:
         yield encode({"type": "ERROR", "object": failure(410, "Expired", _EXPIRED)}) + b"\n"
-    finally:
-        end()

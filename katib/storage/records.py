@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -62,12 +63,18 @@ def read_experiment(row: tuple[Any, ...]) -> Experiment:
     name, (record, definition_checksum) = f"experiment {stored.key}", row[-2:]
     check_row(name, (stored.id, record, definition_checksum))
     return replace(
-        load_record(name, DEFINITION, record),
+        _definition(name, record),
         status=load_record(name, STATUS, stored.status),
         generation=stored.generation,
         revision=stored.revision,
         seq=stored.seq,
     )
+
+
+@lru_cache(maxsize=1024)
+def _definition(name: str, record: str) -> Experiment:
+    """What an experiment was defined as. It is read much more often than it changes, and never changed in place."""
+    return load_record(name, DEFINITION, record)
 
 
 def definition_row(id: int, experiment: Experiment) -> Row:

@@ -127,24 +127,31 @@ class Sweeper:
         self._wanted = False
 
     def _end_left(self, grace: float = LEFTOVER_GRACE) -> list[psutil.Process]:
-        found = {path: left for path, left in marked(self._root).items() if not self._runs(path)}
+        found = marked(self._root, self._runs)
         processes = [process for left in found.values() for process in left]
         self._reaper.end(processes, grace)
         self.left = frozenset(found)
         return processes
 
 
-def marked(root: Path) -> dict[Path, list[psutil.Process]]:
-    """Living processes that attempts below ``root`` started, by the attempt's folder."""
+def marked(root: Path, without: Callable[[Path], bool] = lambda folder: False) -> dict[Path, list[psutil.Process]]:
+    """Living processes that attempts below ``root`` started, by the attempt's folder. without: folders to leave out."""
     found: dict[Path, list[psutil.Process]] = {}
+    left_out: dict[Path, bool] = {}
     start = os.fsencode(f"{MARKER}={root}{os.sep}")
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.Error):
-            folder = next((text for text in _environment(pid).split(b"\0") if text.startswith(start)), None)
-            if folder is not None:
-                process = psutil.Process(pid)
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found.setdefault(Path(os.fsdecode(folder[len(MARKER) + 1 :])), []).append(process)
+            environment = _environment(pid)
+            if start not in environment:
+                continue  # nearly all of them
+            folder = next((text for text in environment.split(b"\0") if text.startswith(start)), None)
+            if folder is None:
+                continue
+            path = Path(os.fsdecode(folder[len(MARKER) + 1 :]))
+            if path not in left_out:
+                left_out[path] = without(path)
+            if not left_out[path] and (process := psutil.Process(pid)).status() != psutil.STATUS_ZOMBIE:
+                found.setdefault(path, []).append(process)
     return found
 
 
