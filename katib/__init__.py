@@ -10,25 +10,28 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AskedTrial": "katib.sdk.asked_trial",
+    "KatibClient": "katib.client.katib_client",
     "KubernetesSettings": "trial_runners.settings",
     "Optimizer": "katib.sdk.optimizer",
     "RaySettings": "trial_runners.settings",
     "Result": "katib.sdk.result",
     "Trial": "katib.sdk.defined_trial",
     "report_metrics": "katib.report",
-    "search": "katib.sdk",
     "tune": "katib.sdk.tune",
 }
+_MODULES = {"models": "katib.client.models", "search": "katib.sdk.search"}
+_MODEL = "V1beta1"  # what the names of Katib's models begin with; each is public here as well
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", *_MODULES, *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    module = _MODULES["models"] if name.startswith(_MODEL) else _PUBLIC.get(name)
+    if module is None:
         raise AttributeError(f"module 'katib' has no attribute {name!r}")
-    if name == "search":
-        return importlib.import_module("katib.sdk.search")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    value = getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
 

@@ -77,6 +77,10 @@ class Supervisor:
         for thread in self._threads:
             thread.start()
 
+    def look(self, key: Key) -> None:
+        """Look at an experiment now: it may be one that ``accepts`` has only come to accept."""
+        self._look(key)
+
     @property
     def running(self) -> int:
         """Experiments that this process runs now."""
@@ -213,6 +217,11 @@ class Supervisor:
         with self._changed:
             if not self._closing:
                 self._changed.wait(seconds)
+
+
+def has_job(experiment: Experiment) -> bool:
+    """Whether anybody can go on with it. Experiments made in Python have no job to run: whoever made them does."""
+    return bool(experiment.spec.template.document) or experiment.desired is Desired.DELETE
 
 
 def has_work(experiment: Experiment) -> bool:

@@ -9,6 +9,7 @@ import jsonpatch
 
 from katib.server.objects import Tree
 from katib.server.status import ApiError
+from katib.server.writing import merge
 
 JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
@@ -42,19 +43,6 @@ def _has_directive(node: Any) -> bool:
     if isinstance(node, list):
         return any(map(_has_directive, node))
     return isinstance(node, dict) and any(key.startswith("$") or _has_directive(value) for key, value in node.items())
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """RFC 7386: what ``target`` becomes by a merge patch."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    merged = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged
 
 
 def _json_patched(tree: Tree, operations: list[Any]) -> Tree:

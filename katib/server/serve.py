@@ -12,8 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from katib.compose import Workshop
-from katib.core.experiment import Desired, Experiment
-from katib.engine.supervisor import Supervisor
+from katib.engine.supervisor import Supervisor, has_job
 from katib.options import Options
 from katib.server.access import access_of
 from katib.server.app import make_app
@@ -54,7 +53,7 @@ def house(options: Options) -> Iterator[House]:
     """The application, with the experiments of the store running beside it."""
     workshop = Workshop(options)
     mirror = Mirror(workshop.store)
-    supervisor = Supervisor(workshop.store, workshop.employ, _accepts)
+    supervisor = Supervisor(workshop.store, workshop.employ, has_job)
     try:
         registry = _registry(workshop, mirror)
         mirror.start()
@@ -109,8 +108,3 @@ def _tune() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _accepts(experiment: Experiment) -> bool:
-    """Experiments made in Python have no job to run; whoever made them goes on with them."""
-    return bool(experiment.spec.template.document) or experiment.desired is Desired.DELETE

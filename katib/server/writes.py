@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,10 +15,8 @@ from katib.server.managed_fields import MANAGED, Owned, entries, updated
 from katib.server.objects import Object, Tree, WritableCollection, WriteOptions, Written, encode
 from katib.server.requests import Target, document, parse
 from katib.server.status import ApiError, as_api_error, not_found
+from katib.server.writing import TRIES, named
 
-TRIES = 10
-_LETTERS, _GENERATED = "bcdfghjklmnpqrstvwxz2456789", 5  # what Kubernetes makes endings of names from
-_LONGEST_NAME = 63
 _NOTHING: Tree = {"metadata": {}}
 
 Change = Callable[[Object], tuple[Tree, Owned]]
@@ -27,7 +24,7 @@ Change = Callable[[Object], tuple[Tree, Owned]]
 
 def create(collection: WritableCollection, found: Target, tree: Tree, options: WriteOptions) -> Written:
     """Store a new object. Raises ApiError."""
-    tree = _named(tree)
+    tree = named(tree)
     tree["metadata"].pop(MANAGED, None)
     tree = _noted(collection, _NOTHING, tree, updated(_NOTHING, tree, options.manager))
     return _create(collection, found, tree, options)
@@ -108,15 +105,3 @@ def _noted(collection: WritableCollection, before: Tree, tree: Tree, owned: Owne
     noted = entries(owned, before, collection.kind.api_version, rfc3339(time.time()))
     metadata: dict[str, Any] = {name: value for name, value in tree["metadata"].items() if name != MANAGED}
     return {**tree, "metadata": {**metadata, **({MANAGED: noted} if noted else {})}}
-
-
-def _named(tree: Tree) -> Tree:
-    """The tree with a name, which is made from generateName if need be. Raises ApiError without either."""
-    metadata = tree["metadata"]
-    if isinstance(metadata.get("name"), str) and metadata["name"]:
-        return tree
-    prefix = metadata.get("generateName")
-    if not isinstance(prefix, str) or not prefix:
-        raise ApiError(422, "metadata.name: name or generateName is required", "Invalid")
-    ending = "".join(secrets.choice(_LETTERS) for _ in range(_GENERATED))
-    return {**tree, "metadata": {**metadata, "name": prefix[: _LONGEST_NAME - _GENERATED] + ending}}

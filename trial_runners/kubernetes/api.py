@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -87,7 +88,7 @@ class Request(NamedTuple):
     @property
     def method(self) -> str:
         """HTTP's."""
-        return {"create": "POST", "update": "PUT", "delete": "DELETE"}.get(self.verb, "GET")
+        return {"create": "POST", "update": "PUT", "delete": "DELETE", "patch": "PATCH"}.get(self.verb, "GET")
 
     @property
     def url(self) -> str:
@@ -100,9 +101,11 @@ class Api:
     """One cluster. For any number of threads. counts: requests sent, by verb and plural. inside: this process
     is a pod of it."""
 
-    def __init__(self, context: str = "") -> None:
-        """context: of the kubeconfig, empty for its current one. Raises RunnerError if there is no such cluster."""
-        self._configuration, self.inside = _configuration(context)
+    def __init__(self, context: str = "", *, file: str = "", configuration: Any = None) -> None:
+        """context: of the kubeconfig, empty for its current one. file: the kubeconfig, empty for the usual ones.
+        configuration: the official client's, instead of all that. Raises RunnerError if there is no such cluster."""
+        found, self.inside = (configuration, False) if configuration is not None else _configuration(context, file)
+        self._configuration = copy(found)
         self._configuration.connection_pool_maxsize = _KEPT_CONNECTIONS
         self._configuration.keep_alive = True
         self._rest = RESTClientObject(self._configuration)
@@ -115,14 +118,14 @@ class Api:
         """Close idle connections."""
         self._rest.pool_manager.clear()
 
-    def call(self, request: Request, patience: float = PATIENCE) -> Tree:
+    def call(self, request: Request, patience: float = PATIENCE, read_timeout: float = _READ) -> Tree:
         """The answer. Too many requests, errors of the server and of the connection are tried again for ``patience``
-        seconds. Raises RefusedError, UnansweredError."""
+        seconds. read_timeout: seconds of silence that are an error. Raises RefusedError, UnansweredError."""
         deadline = time.monotonic() + patience
         pause = _FIRST_PAUSE
         while True:
             try:
-                response = self._send(request, urllib3.Timeout(connect=_CONNECT, read=_READ), stream=False)
+                response = self._send(request, urllib3.Timeout(connect=_CONNECT, read=read_timeout), stream=False)
                 answer: Tree = json.loads(response.data or b"{}")
                 return answer
             except _AgainError as error:
@@ -250,13 +253,13 @@ def _cause(error: BaseException) -> str:
     return str(reason) or type(reason).__name__
 
 
-def _configuration(context: str) -> tuple[Any, bool]:
+def _configuration(context: str, file: str) -> tuple[Any, bool]:
     """The client's, and whether this process is a pod of the cluster."""
     configuration = client.Configuration()
-    path = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    path = file or os.environ.get("KUBECONFIG") or "~/.kube/config"
     files = [file for file in path.split(os.pathsep) if file and Path(file).expanduser().exists()]
     try:
-        if files or context:
+        if files or context or file:
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 os.pathsep.join(files) or path, context=context or None, client_configuration=configuration
             )
@@ -264,4 +267,4 @@ def _configuration(context: str) -> tuple[Any, bool]:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise RunnerError(f"no Kubernetes cluster is configured: {error} (looked for {path})") from error
-    return configuration, not (files or context)
+    return configuration, not (files or context or file)
