@@ -34,9 +34,10 @@ test: $(VENV)/.ready-dev  ## the tests that need pip alone
 test-all: $(VENV)/.ready-dev  ## also the slow ones
 	$(BIN)/python -m pytest -n 2 -m "not servers and not kubernetes"
 
-test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it installs as root or by sudo: databases, Kubernetes
+test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it installs as root or by sudo: databases, Kubernetes; Kubeflow's clients
 	.ci/install-servers
-	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb}" $(BIN)/python -m pytest -n 2 -m "servers or every_store"
+	$(BIN)/python -m tests.clients.environments
+	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb,katib-client,kubeflow-client}" $(BIN)/python -m pytest -n 2 -m "servers or every_store"
 	$(MAKE) test-kubernetes
 
 test-kubernetes: $(VENV)/.ready-dev  ## on the cluster of $KUBECONFIG, else on a test bed that it builds (once) and starts as root

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from benchmarks.search.environments import Environment, State, status_of
 from benchmarks.search.rivals import RIVALS
 from tests import kubernetes_cluster as cluster
+from tests.clients import environments as clients
 from tests.database_servers import KINDS, STORES, SharedServers, new_store
 from tests.server import kubectl
 from tests.shared_programs import SharedPrograms
@@ -55,6 +56,7 @@ PARTS = {
     "bench-data": lambda: os.path.isdir(os.environ.get("KATIB_BENCH_DATA", "")),
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),
+    **{client: partial(clients.is_installed, client) for client in clients.CLIENTS},
     "chromium": lambda: shutil.which("chromium") is not None,
     "k8s": cluster.is_here,
     "kubectl": lambda: bool(kubectl.program()),
@@ -73,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in list(item.iter_markers("requires")):
             (part,) = mark.args
-            if part in KINDS:
+            if part in KINDS or part in clients.CLIENTS:
                 item.add_marker(pytest.mark.servers)
             if part == "k8s":
                 item.add_marker(pytest.mark.kubernetes)
