@@ -15,9 +15,10 @@ USED = "${trialParameters.x}"  # a template must name its parameters
 COLLECTOR = "metrics-logger-and-collector"
 
 
-def run(client, name, script, *, seconds=30.0, trials=1):
+def run(client, name, script, *, seconds=30.0, trials=1, **spec):
     """The experiment, whose trials run a shell script; the name of its first trial once it has one."""
     tree = experiment(name, trials=trials)
+    tree["spec"] |= spec
     template = tree["spec"]["trialTemplate"]
     template["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", script, USED]
     assert client.post(path(), json=tree).status_code == 201
@@ -192,3 +193,23 @@ def test_tables(client, counted, where, cells):
 def test_the_table_of_events(client, counted):
     rows = client.get(f"{CORE}/events", headers=TABLE).json()["rows"]
     assert ["Normal", "ExperimentCreated", "experiment/counted"] in [row["cells"][2:5] for row in rows]
+
+
+def test_a_further_attempt_is_a_restart_of_the_containers(client):
+    script = "[ $KATIB_ATTEMPT = 2 ] || { echo first; exit 1; }; echo loss=2"
+    trial = run(client, "again", script, retryPolicy={"userError": 1})
+    assert wait_for(client, "again")["status"]["succeededTrialList"] == [trial]
+    pod = client.get(f"{CORE}/pods/{trial}-0").json()
+    assert [each["restartCount"] for each in pod["status"]["containerStatuses"]] == [1, 1]
+    assert (log(client, f"{trial}-0").text, log(client, f"{trial}-0", previous="1").text) == ("loss=2\n", "first\n")
+
+
+def test_a_reader_who_leaves_is_let_go(served, client):
+    trial = run(client, "left", "echo loss=1; sleep 60")
+    with served.client() as other, other.stream("GET", f"{CORE}/pods/{trial}-0/log", params={"follow": "1"}) as answer:
+        assert next(answer.iter_lines()) == "loss=1"
+    deadline = time.monotonic() + 10
+    while "katib_open_watches 0" not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    client.delete(path("left"))
