@@ -57,6 +57,7 @@ PARTS = {
     "postgres": lambda: _has_server("postgres", "psycopg"),
     "mariadb": lambda: _has_server("mariadb", "pymysql"),
     **{client: partial(clients.is_installed, client) for client in clients.CLIENTS},
+    "schemathesis": lambda: importlib.util.find_spec("schemathesis") is not None,
     "chromium": lambda: shutil.which("chromium") is not None,
     "k8s": cluster.is_here,
     "kubectl": lambda: bool(kubectl.program()),

@@ -13,7 +13,7 @@ from katib.core.errors import SpecError
 from katib.resources.yaml_loader import load_documents
 from katib.server import protobuf
 from katib.server.forms import Form, form_of
-from katib.server.objects import Collection, Tree, WriteOptions
+from katib.server.objects import Collection, Tree, WriteOptions, encode
 from katib.server.registry import Registry
 from katib.server.status import ApiError
 
@@ -119,8 +119,8 @@ def parse(data: bytes, media_type: str) -> Any:
             documents = load_documents(data.decode(), "")
             if len(documents) != 1:
                 raise ApiError(400, f"got {len(documents)} documents, expected one")
-            return documents[0].tree
-        return json.loads(data, parse_constant=_refuse)
+            return _whole(documents[0].tree, data)
+        return _whole(json.loads(data, parse_constant=_refuse), data)
     except (ValueError, RecursionError, SpecError) as error:
         raise ApiError(400, f"the body cannot be read: {error}") from None
 
@@ -141,6 +141,13 @@ def document(data: bytes, media_type: str, found: Target) -> Tree:
     for field, expected_name in expected_names.items():
         if expected_name is not None and (metadata.get(field) or expected_name) != expected_name:
             raise ApiError(400, f"metadata.{field}: got {metadata[field]!r}, but the path says {expected_name!r}")
+    return tree
+
+
+def _whole(tree: Any, data: bytes) -> Any:
+    """The tree itself. Raises ValueError if an escape in it is half of a character, which no answer could hold."""
+    if b"\\u" in data.lower():
+        encode(tree)
     return tree
 
 

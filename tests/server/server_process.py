@@ -29,8 +29,10 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Start it; ends it with SIGTERM, and checks that it ends well."""
+def serving(
+    home: Path, *arguments: str, env: Mapping[str, str] | None = None, end: signal.Signals = signal.SIGTERM
+) -> Iterator[Served]:
+    """Start it; ends it with a signal, and checks that it ends well, or as SIGKILL has it."""
     command = [sys.executable, "-m", "katib.cli.main", "serve", *_FREE_PORTS, *arguments]
     environment = {**os.environ, "KATIB_HOME": str(home), **(env or {})}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -38,7 +40,7 @@ def serving(home: Path, *arguments: str, env: Mapping[str, str] | None = None) -
             lines = [process.stdout.readline() for _ in range(3)]
             assert all("listening on" in line for line in lines), lines
             yield Served(*(line.split()[-1] for line in lines[:2]), process)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            process.send_signal(end)
+            assert process.wait(30) == (0 if end == signal.SIGTERM else -end)
         finally:
             process.kill()
