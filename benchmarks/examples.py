@@ -35,7 +35,7 @@ _NEEDS = {
     "collectors/tensorflow-event": ("tensorboardX",),
     "digits/experiment": ("skopt",),
 }
-_NEEDS_NO_DATA = ("function", "ray/function", "smallest", "tune")
+_NEEDS_NO_DATA = ("function", "katib_client", "ray/function", "smallest", "tune")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Ran:
 
 def examples() -> list[Example]:
     """All of them: every Experiment, and the programs at the top."""
-    paths = sorted([*FOLDER.rglob("*.yaml"), FOLDER / "tune.py"])
+    paths = sorted([*FOLDER.rglob("*.yaml"), FOLDER / "katib_client.py", FOLDER / "tune.py"])
     return [Example(str(path.relative_to(FOLDER).with_suffix("")), path) for path in paths]
 
 

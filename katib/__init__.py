@@ -10,12 +10,16 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AskedTrial": "katib.sdk.asked_trial",
+    "BASE_IMAGE_PYTORCH": "katib.client.function_job",
+    "BASE_IMAGE_TENSORFLOW": "katib.client.function_job",
+    "BASE_IMAGE_TENSORFLOW_GPU": "katib.client.function_job",
     "KatibClient": "katib.client.katib_client",
     "KubernetesSettings": "trial_runners.settings",
     "Optimizer": "katib.sdk.optimizer",
     "RaySettings": "trial_runners.settings",
     "Result": "katib.sdk.result",
     "Trial": "katib.sdk.defined_trial",
+    "TrainerResources": "katib.client.function_job",
     "report_metrics": "katib.report",
     "tune": "katib.sdk.tune",
 }

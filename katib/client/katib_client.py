@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Any
 
 from katib.client.choice import Given, default_namespace, open_backend
-from katib.client.experiment_methods import ExperimentMethods
 from katib.client.trial_methods import TrialMethods
+from katib.client.tune_method import TuneMethod
 from suggestion_service.security import ClientSecurity
 
 
-class KatibClient(ExperimentMethods, TrialMethods):
+class KatibClient(TuneMethod, TrialMethods):
     """Creates, watches and deletes experiments, with the methods of ``kubeflow.katib.KatibClient``.
 
     Where they are is said by one of ``server`` (``katib serve``), ``store`` (this machine) or the first three arguments

@@ -52,6 +52,21 @@ class ClientModel(Model):
             yield name, getattr(self, name)
 
 
+class V1ListMeta(ClientModel):
+    """Of a list of objects."""
+
+    resource_version: str | None = None
+    remaining_item_count: int | None = None
+
+
+class ListOf(ClientModel):
+    """A list of objects."""
+
+    api_version: str | None = None
+    kind: str | None = None
+    metadata: V1ListMeta | None = None
+
+
 def _in_python(value: Any) -> Any:
     if isinstance(value, ClientModel):
         return value.to_dict()

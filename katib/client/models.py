@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from katib.client.model_base import ClientModel, Time
+from katib.client.model_base import ClientModel, ListOf, Time
+from katib.client.model_base import V1ListMeta as V1ListMeta
 from katib.resources import documents, shared_types, trial_documents
 
 
@@ -20,13 +21,6 @@ class V1ObjectMeta(ClientModel, shared_types.ObjectMeta):
 
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
-
-
-class V1ListMeta(ClientModel):
-    """Of a list of objects."""
-
-    resource_version: str | None = None
-    remaining_item_count: int | None = None
 
 
 class V1beta1AlgorithmSetting(ClientModel, shared_types.NamedValue):
@@ -278,27 +272,19 @@ class V1beta1Trial(ClientModel, trial_documents.Trial):
     status: V1beta1TrialStatus | None = None
 
 
-class _ListOf(ClientModel):
-    """A list of objects."""
-
-    api_version: str | None = None
-    kind: str | None = None
-    metadata: V1ListMeta | None = None
-
-
-class V1beta1ExperimentList(_ListOf):
+class V1beta1ExperimentList(ListOf):
     """Experiments."""
 
     items: list[V1beta1Experiment] | None = None
 
 
-class V1beta1SuggestionList(_ListOf):
+class V1beta1SuggestionList(ListOf):
     """Suggestions."""
 
     items: list[V1beta1Suggestion] | None = None
 
 
-class V1beta1TrialList(_ListOf):
+class V1beta1TrialList(ListOf):
     """Trials."""
 
     items: list[V1beta1Trial] | None = None

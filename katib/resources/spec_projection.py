@@ -37,14 +37,17 @@ def _spec(spec: ExperimentSpec) -> Tree:
     if spec.nas is not None:
         tree["nasConfig"] = dict(spec.nas)
     else:
-        tree["parameters"] = [
-            {**_parameter(parameter), **_condition(parameter, spec.space)} for parameter in spec.space
-        ]
+        tree["parameters"] = space_parameters(spec.space)
     if spec.stopper is not None:
         tree["earlyStopping"] = _component(spec.stopper)
     if spec.template.document:
         tree["trialTemplate"] = _template(spec)
     return {**tree, **_extensions(spec)}
+
+
+def space_parameters(space: SearchSpace) -> list[Tree]:
+    """``spec.parameters`` of a space."""
+    return [{**_parameter(parameter), **_condition(parameter, space)} for parameter in space]
 
 
 def _extensions(spec: ExperimentSpec) -> Tree:

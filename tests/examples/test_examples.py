@@ -28,7 +28,7 @@ from katib.resources.validation import Known
 ROOT = Path(__file__).parents[2]
 ALL = {example.name: example for example in examples()}
 EXPERIMENTS = [name for name, example in ALL.items() if example.path.suffix == ".yaml"]
-QUICK = {"collectors/push", "collectors/stdout", "smallest", "tune"}
+QUICK = {"collectors/push", "collectors/stdout", "katib_client", "smallest", "tune"}
 
 
 def spec_of(name: str) -> ExperimentSpec:
