@@ -54,17 +54,17 @@ class NoEnvironmentError(PermanentError):
 @dataclass(frozen=True)
 class Environment:
     """One environment. modules: what is imported of it. own: it is that of this process, where optional packages may be
-    missing; else it has pins, in a file of ``folder``."""
+    missing; else it has pins. folder: where the file with its pins is, None for beside this module."""
 
     name: str
     modules: tuple[str, ...]
     own: bool = False
-    folder: Path = _PINS
+    folder: Path | None = None
 
     @property
     def pins(self) -> str:
         """Its requirements, as pip reads them."""
-        return (self.folder / f"{self.name}.txt").read_text()
+        return ((self.folder or _PINS) / f"{self.name}.txt").read_text()
 
 
 def folder_of_environments(environ: Mapping[str, str] = os.environ) -> Path:
