@@ -101,6 +101,6 @@ class Guard:
 def _stays(scope: Scope) -> bool:
     """Whether the answer goes on as long as its client wants."""
     query = scope["query_string"]
-    if not query or scope["method"] != "GET":
+    if not query or scope["method"] not in ("GET", "HEAD"):
         return False
     return any(name in ("watch", "follow") and value in TRUE for name, value in parse_qsl(query.decode("latin-1")))

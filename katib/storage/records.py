@@ -71,7 +71,7 @@ def read_experiment(row: tuple[Any, ...]) -> Experiment:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _definition(name: str, record: str) -> Experiment:
     """What an experiment was defined as. It is read much more often than it changes, and never changed in place."""
     return load_record(name, DEFINITION, record)

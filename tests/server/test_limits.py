@@ -102,6 +102,7 @@ def test_watches(small):
             refused = client.get("/endless", params=query)
             assert (refused.status_code, refused.json()["reason"]) == (429, "TooManyRequests")
             assert refused.headers["retry-after"] == "1"
+            assert client.head("/endless", params=query).status_code == 429
             assert guard.open_watches == 2
 
 
