@@ -40,6 +40,12 @@ _ON_OBJECT = (
     Verb("patch", "patch", "patch", (*_WRITES, "force"), (200, 201)),
     Verb("delete", "delete", "delete", _DELETES),
 )
+LOG = "log"
+_ON_LOG = (
+    Verb("get", "get", "get", (
+        "container", "previous", "follow", "timestamps", "tailLines", "limitBytes", "sinceSeconds", "sinceTime",
+    )),
+)  # fmt: skip
 _ALL_NAMESPACES = (_ON_LIST[0],)
 
 _TEXT: Tree = {"type": "string"}
@@ -63,6 +69,14 @@ _QUERY: dict[str, tuple[str, Tree]] = {
         {**_TEXT, "enum": ["Ignore", "Warn", "Strict"]},
     ),
     "force": ("Of an apply: take fields over that others manage", _FLAG),
+    "container": ("Whose output", _TEXT),
+    "previous": ("Whether that of the attempt before", _FLAG),
+    "follow": ("Whether to go on as long as there is more", _FLAG),
+    "timestamps": ("Refused if true: output is kept without times", _FLAG),
+    "tailLines": ("Only so many lines of the end", _NUMBER),
+    "limitBytes": ("Most bytes of an answer", _NUMBER),
+    "sinceSeconds": ("Nothing of a trial that ended longer ago", _NUMBER),
+    "sinceTime": ("Nothing of a trial that ended before (RFC 3339)", _TEXT),
     "gracePeriodSeconds": ("Taken, not needed", _NUMBER),
     "propagationPolicy": ("Taken, not needed: what belongs to an object always goes with it", _TEXT),
 }
@@ -86,7 +100,8 @@ def kind_paths(kind: Kind) -> Iterator[tuple[str, Tree]]:
     yield place, _item(kind, _ON_LIST, names)
     yield f"{place}/{{name}}", _item(kind, _ON_OBJECT, (*names, "name"))
     for subresource in kind.subresources:
-        yield f"{place}/{{name}}/{subresource}", _item(kind, _ON_OBJECT[:1], (*names, "name"), subresource.capitalize())
+        verbs = _ON_LOG if subresource == LOG else _ON_OBJECT[:1]
+        yield f"{place}/{{name}}/{subresource}", _item(kind, verbs, (*names, "name"), subresource.capitalize())
 
 
 def _item(kind: Kind, verbs: tuple[Verb, ...], names: tuple[str, ...], ending: str = "") -> Tree:
@@ -101,6 +116,9 @@ def _item(kind: Kind, verbs: tuple[Verb, ...], names: tuple[str, ...], ending: s
 def _operation(kind: Kind, verb: Verb, ending: str) -> Tree:
     answer = {"list": kind.list_name, "deletecollection": kind.list_name}.get(verb.name, kind.name)
     body = ref(f"{META}.Status") if verb.name == "delete" else ref(schema_name(kind, answer))
+    type = "application/json"
+    if ending.lower() == LOG:
+        body, type = _TEXT, "text/plain"
     place = "".join(part.capitalize() for part in (*(kind.group or "core").split("."), kind.version))
     scope = "Namespaced" if kind.namespaced and ending != "ForAllNamespaces" else ""
     operation: Tree = {
@@ -114,7 +132,7 @@ def _operation(kind: Kind, verb: Verb, ending: str) -> Tree:
             for name in verb.query
         ],
         "responses": {
-            **{str(code): _answer("OK" if code == 200 else "Created", body) for code in verb.success},
+            **{str(code): _answer("OK" if code == 200 else "Created", body, type) for code in verb.success},
             **{str(code): _answer(text, ref(f"{META}.Status")) for code, text in _ERRORS.items()},
         },
     }
@@ -123,8 +141,8 @@ def _operation(kind: Kind, verb: Verb, ending: str) -> Tree:
     return operation
 
 
-def _answer(about: str, schema: Tree) -> Tree:
-    return {"description": about, "content": {"application/json": {"schema": schema}}}
+def _answer(about: str, schema: Tree, type: str = "application/json") -> Tree:
+    return {"description": about, "content": {type: {"schema": schema}}}
 
 
 def _request_body(kind: Kind, verb: Verb) -> Tree:
