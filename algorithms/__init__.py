@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from algorithms.architecture.search import ArchitectureSearch
 from algorithms.choices import Alternative
 from algorithms.features import Feature, check_features
 from algorithms.settings import SettingInfo, Settings, describe
@@ -26,6 +27,9 @@ ALGORITHMS: Mapping[str, str] = {
     "bayesianoptimization": "algorithms.bayesian_optimization:BayesianOptimization",
     "auto": "algorithms.auto:Auto",
     "hyperband": "algorithms.hyperband:Hyperband",
+    "regularized-evolution": "algorithms.regularized_evolution:RegularizedEvolution",
+    "local-search": "algorithms.local_search:LocalSearch",
+    "darts": "algorithms.darts.suggestion:Darts",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",
 }
 STOPPERS: Mapping[str, str] = {
@@ -38,6 +42,8 @@ def create_algorithm(spec: ExperimentSpec) -> Algorithm:
     on what the algorithm cannot use."""
     kind = load("algorithm", spec.algorithm.name, ALGORITHMS)
     check_features(spec, getattr(kind, "supports", frozenset()))
+    if spec.nas is not None and not getattr(kind, "reads_architectures", False):
+        return ArchitectureSearch(spec, kind)
     algorithm: Algorithm = kind(spec)
     return algorithm
 

@@ -34,6 +34,10 @@ PBT = "tests/algorithms/test_population_based_training.py::"
 CMAES = "tests/algorithms/test_cma_es.py::"
 AUTO = "tests/algorithms/test_auto.py::"
 TPE = "tests/algorithms/test_tpe.py::"
+ARCHITECTURES = "tests/algorithms/architecture/test_search.py::"
+
+# All but those that take a nasConfig alone, whose tests are in tests/algorithms/architecture.
+SHOWN = [name for name in ALGORITHMS if name != "darts"]
 
 # What each column rests on for every algorithm; {} is its name.
 COMMON: Mapping[str, tuple[str, ...]] = {
@@ -105,6 +109,17 @@ MORE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         "exhausted": ("tests/algorithms/test_hyperband.py::test_the_search_waits_at_its_end_and_then_ends",),
     },
+    "regularized-evolution": {
+        "settings validated": (SETTINGS,),
+        "restart-proof": (f"{ARCHITECTURES}test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice",),
+        "exhausted": (USED_UP,),
+    },
+    "local-search": {
+        "settings validated": (SETTINGS, "tests/algorithms/test_local_search.py::test_an_endless_space_is_refused"),
+        "restart-proof": (f"{ARCHITECTURES}test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice",),
+        "pending trials": ("tests/algorithms/test_local_search.py::test_workers_try_neighbours_of_the_same_point",),
+        "exhausted": (USED_UP,),
+    },
     "pbt": {
         "settings validated": (SETTINGS, f"{PBT}test_the_folder_of_a_trial_is_an_absolute_path"),
         "failed trials": (f"{PBT}test_a_member_that_failed_takes_over_a_good_one",),
@@ -121,7 +136,7 @@ def tests_of(algorithm: str, column: str) -> list[str]:
 
 def every_test() -> Iterator[str]:
     """All tests that the page names."""
-    for algorithm in ALGORITHMS:
+    for algorithm in SHOWN:
         for column in COLUMNS:
             yield from tests_of(algorithm, column)
 
@@ -129,7 +144,7 @@ def every_test() -> Iterator[str]:
 def page() -> str:
     """The whole page."""
     lines = [HEAD, f"| algorithm | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for algorithm in ALGORITHMS:
+    for algorithm in SHOWN:
         cells = ("<br>".join(map(_link, tests_of(algorithm, column))) for column in COLUMNS)
         lines.append(f"| `{algorithm}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

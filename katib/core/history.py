@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from katib.core.objective import Measurement, Objective
 from katib.core.prior_knowledge import Prior
 from katib.core.space import SearchSpace
-from katib.core.trial import Parameters, Trial, TrialState
+from katib.core.trial import Parameters, Trial, TrialState, evolve
 from katib.core.values import point_of
 from katib.core.view import Rows
 from katib.core.view import View as View
@@ -93,6 +93,13 @@ class History:
     def within(self, space: SearchSpace) -> History:
         """The same trials and curves, seen in another revision of the space."""
         moved = History(space, self.objective, self.trials.values(), sources=self.sources)
+        moved._curves = self._curves
+        return moved
+
+    def translated(self, space: SearchSpace, translate: Callable[[Parameters], Parameters]) -> History:
+        """The same trials and curves with other parameters, as points of another space."""
+        trials = (evolve(trial, parameters=translate(trial.parameters)) for trial in self.trials.values())
+        moved = History(space, self.objective, trials)
         moved._curves = self._curves
         return moved
 

@@ -67,6 +67,8 @@ def test_an_algorithm_from_elsewhere_is_used_by_module_and_class() -> None:
             "hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "1"}, ["[eta]: got '1'", "at least 2"]
         ),
         pytest.param("hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "nan"}, ["[eta]: got 'nan'"]),
+        pytest.param("regularized-evolution", {"sample_size": "0"}, ["[sample_size]: got '0'", "at least 1"]),
+        pytest.param("local-search", {"initial_point": "4"}, ["did you mean 'initial_points'?"]),
         pytest.param("pbt", {}, ["needs the setting 'n_population'", "needs the setting 'truncation_threshold'"]),
         pytest.param("pbt", {"n_population": "4"}, ["[n_population]: got '4', expected an integer, at least 5"]),
         pytest.param("pbt", {"n_population": "many"}, ["[n_population]: got 'many'"]),
@@ -145,6 +147,13 @@ def test_katibs_settings_and_defaults() -> None:
             "acq_optimizer": "auto",
             "random_state": None,
         },
+        "regularized-evolution": {"population_size": 30, "sample_size": 10, "random_state": None},
+        "local-search": {"initial_points": 10, "random_state": None},
+        "darts": {
+            "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
+            "w_grad_clip": 5.0, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4,
+            "init_channels": 16, "print_step": 50, "num_nodes": 4, "stem_multiplier": 3,
+        },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
         "pbt": {
             "n_population": None,
@@ -153,7 +162,7 @@ def test_katibs_settings_and_defaults() -> None:
             "suggestion_trial_dir": None,
         },
         "medianstop": {"min_trials_required": 3, "start_step": 4},
-    }
+    }  # fmt: skip
 
 
 def test_settings_are_read_without_loading_any_search_library() -> None:

@@ -28,8 +28,8 @@ def test_the_page_is_fresh(generator):
 
 
 def test_no_cell_is_empty(generator):
-    assert list(generator.MORE) == list(ALGORITHMS)
-    assert all(generator.tests_of(algorithm, column) for algorithm in ALGORITHMS for column in generator.COLUMNS)
+    assert list(generator.MORE) == [name for name in ALGORITHMS if name != "darts"]
+    assert all(generator.tests_of(algorithm, column) for algorithm in generator.SHOWN for column in generator.COLUMNS)
 
 
 @pytest.mark.requires("skopt")

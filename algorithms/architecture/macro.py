@@ -1,0 +1,92 @@
+"""Chains of layers with skip connections, as ENAS's macro search has them (Pham et al. 2018, "Efficient neural
+architecture search via parameter sharing", section 2.3): an operation for each layer, and for each earlier layer
+whether its output is joined to the layer's input.
+
+Texts of a trial, Katib's: ``architecture``, a row for each layer, the number of its operation and then a 0 or 1 for
+each earlier layer; ``nn_config``, the graph and what the operations used are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from algorithms.architecture.operations import Operation
+from algorithms.architecture.spaces import Graph
+from algorithms.architecture.wire import quoted, unquoted
+from katib.core.space import Choice, SearchSpace
+from katib.core.trial import Parameters
+
+ARCHITECTURE, NETWORK = "architecture", "nn_config"  # the trial's parameters
+SKIP, NO_SKIP = "1", "0"
+
+
+class MacroChains:
+    """All chains of the graph's depth over some operations."""
+
+    def __init__(self, graph: Graph, operations: Sequence[Operation]) -> None:
+        self._graph = graph
+        self._operations = tuple(operations)
+        numbers = tuple(str(number) for number in range(len(operations)))
+        parameters = []
+        for layer in range(graph.layers):
+            parameters.append(Choice(_operation_name(layer), numbers))
+            parameters += [Choice(name, (NO_SKIP, SKIP)) for name in _skip_names(layer)]
+        self.space = SearchSpace(tuple(parameters))
+
+    def rows(self, point: Parameters) -> list[list[int]]:
+        """For each layer the number of its operation, and then a 0 or 1 for each earlier layer."""
+        return [
+            [int(str(point[name])) for name in (_operation_name(layer), *_skip_names(layer))]
+            for layer in range(self._graph.layers)
+        ]
+
+    def point(self, rows: Sequence[Sequence[int]]) -> Parameters:
+        """The inverse. Raises ValueError if the rows are none of this space."""
+        shapes = [len(row) for row in rows] == [layer + 1 for layer in range(self._graph.layers)]
+        if not shapes or not all(self._is_row(row) for row in rows):
+            raise ValueError(f"{ARCHITECTURE}: got {rows!r}, expected {self._graph.layers} rows of numbers")
+        point: dict[str, str] = {}
+        for layer, (operation, *skips) in enumerate(rows):
+            point[_operation_name(layer)] = str(operation)
+            point |= dict(zip(_skip_names(layer), map(str, skips), strict=True))
+        return point
+
+    def assignments(self, point: Parameters) -> Parameters:
+        """Katib's two texts."""
+        rows = self.rows(point)
+        used = sorted({row[0] for row in rows})
+        network: dict[str, Any] = {
+            "num_layers": self._graph.layers,
+            "input_sizes": list(self._graph.input_sizes),
+            "output_sizes": list(self._graph.output_sizes),
+            "embedding": {str(number): _described(number, self._operations[number]) for number in used},
+        }
+        return {ARCHITECTURE: quoted(rows), NETWORK: quoted(network)}
+
+    def parameters(self, assignments: Parameters) -> Parameters:
+        """The choices behind Katib's text. Raises ValueError."""
+        try:
+            rows = unquoted(str(assignments.get(ARCHITECTURE, "")))
+        except ValueError as error:
+            raise ValueError(f"{ARCHITECTURE}: {error}") from None
+        if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+            raise ValueError(f"{ARCHITECTURE}: got {rows!r}, expected a list of rows")
+        return self.point(rows)
+
+    def _is_row(self, row: Sequence[int]) -> bool:
+        operation, *skips = row
+        whole = isinstance(operation, int) and not isinstance(operation, bool)
+        return whole and 0 <= operation < len(self._operations) and all(skip in (0, 1) for skip in skips)
+
+
+def _described(number: int, operation: Operation) -> dict[str, Any]:
+    return {"opt_id": number, "opt_type": operation.type, "opt_params": dict(operation.parameters)}
+
+
+def _operation_name(layer: int) -> str:
+    return f"operation-{layer}"
+
+
+def _skip_names(layer: int) -> list[str]:
+    return [f"skip-{source}-{layer}" for source in range(layer)]

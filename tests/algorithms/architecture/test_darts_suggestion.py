@@ -1,0 +1,72 @@
+"""``darts`` as a service: Katib's three texts for its examples, the second request and a restart included."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from algorithms import create_algorithm
+from katib.core.errors import SpecError
+from katib.core.history import History
+from katib.core.space import SearchSpace
+from tests.algorithms.architecture.experiments import CELLS, example, operation, spec
+
+DEFAULTS = {
+    "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4, "w_grad_clip": 5.0,
+    "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4, "init_channels": 16,
+    "print_step": 50, "num_nodes": 4, "stem_multiplier": 3,
+}  # fmt: skip
+LARGE = [
+    "separable_convolution_3x3", "separable_convolution_5x5", "dilated_convolution_3x3", "dilated_convolution_5x5",
+    "avg_pooling_3x3", "max_pooling_3x3", "skip_connection",
+]  # fmt: skip
+
+
+def read(text):
+    return json.loads(text.replace("'", '"'))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "operations", "layers"),
+    [
+        ("darts", {"num_epochs": "1", "num_nodes": "2"}, [*LARGE[:2], "max_pooling_3x3", "skip_connection"], "3"),
+        ("darts-large", {"num_epochs": "3"}, LARGE, "8"),
+    ],
+)
+def test_katibs_examples(name, given, operations, layers):
+    made = example(name)
+    history = History(made.space, made.objective)
+    algorithm = create_algorithm(made)
+    first, second = algorithm.suggest(history, 1), algorithm.suggest(history, 2)
+    assert first.suggestions * 2 == second.suggestions
+    assert create_algorithm(made).suggest(history, 1) == first
+    (texts,) = (each.parameters for each in first.suggestions)
+    assert read(texts["algorithm-settings"]) == {**DEFAULTS, **given}
+    assert read(texts["search-space"]) == operations
+    assert texts["num-layers"] == layers
+    assert not any('"' in text for text in texts.values())
+
+
+def test_none_is_null():
+    made = spec(CELLS, "darts", batch_size="None")
+    (suggestion,) = create_algorithm(made).suggest(History(SearchSpace(()), made.objective), 1).suggestions
+    assert read(suggestion.parameters["algorithm-settings"])["batch_size"] is None
+
+
+@pytest.mark.parametrize(
+    ("nas", "settings", "path"),
+    [
+        (CELLS, {"num_epoch": 3}, "spec.algorithm.algorithmSettings[num_epoch]"),
+        (CELLS, {"num_nodes": 0}, "spec.algorithm.algorithmSettings[num_nodes]"),
+        (CELLS, {"batch_size": 0}, "spec.algorithm.algorithmSettings[batch_size]"),
+        ({**CELLS, "graphConfig": {}}, {}, "spec.nasConfig.graphConfig.numLayers"),
+        ({**CELLS, "operations": [operation("reduction", reduction_type=["max_pooling"], pool_size=[2])]}, {},
+         "spec.nasConfig.operations"),
+        (None, {}, "spec.nasConfig"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(nas, settings, path):
+    with pytest.raises(SpecError) as caught:
+        create_algorithm(spec(nas, "darts", **settings))
+    assert [problem.path for problem in caught.value.problems] == [path]
