@@ -3,10 +3,6 @@
 Placeholders are replaced in the parsed tree, never in YAML or JSON text, and what was put in is not looked at again. So
 a value, whatever it holds, stays inside of the one text that names it: it can neither break the manifest nor add to it.
 
-Every result is text, as what it stands in was, with one exception: a field of ``INTEGER_FIELDS`` whose whole text is
-one placeholder becomes an integer if the value is one (``parallelism: ${trialParameters.workers}``), since Kubernetes
-takes no text there.
-
 A conditional parameter that takes no part in a trial has no value. An argument that names it is left out, with the flag
 before it if the argument is nothing but the placeholder; so is an environment variable. Within a longer text, such as a
 shell script, nothing stands in its place.
@@ -22,22 +18,13 @@ from katib.core.errors import Problem, SpecError, nearest_hint
 from katib.core.experiment import ExperimentSpec
 from katib.core.space import SearchSpace
 from katib.core.trial import Trial, Value
+from katib.resources.substitution import PLACEHOLDER, filled, substituted
 
 # What ${trialSpec.KEY} may name; Labels and Annotations with the name of one in brackets: Labels[app].
 META_KEYS = ("Name", "Namespace", "Kind", "APIVersion", "Labels", "Annotations")
 
-INTEGER_FIELDS = frozenset(
-    {"activeDeadlineSeconds", "backoffLimit", "completions", "maxReplicas", "maxRestarts", "minReplicas", "numNodes"}
-    | {"numProcPerNode", "parallelism", "replicas", "slotsPerWorker", "terminationGracePeriodSeconds"}
-    | {"ttlSecondsAfterFinished"}
-)
-# Objects whose values are text under any name.
-_TEXT_MAPS = frozenset({"annotations", "labels", "matchLabels", "nodeSelector"})
-
-_PLACEHOLDER = re.compile(r"\$\{trialParameters\.([^{}]*)\}")
 _META_REFERENCE = re.compile(r"\$\{trialSpec\.(.+)\}", re.DOTALL)
 _META_ITEM = re.compile(r"(Labels|Annotations)\[(.*)\]", re.DOTALL)
-_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _SPACE = re.compile(r"\s")
 
 _TEMPLATE = "spec.trialTemplate"
@@ -45,7 +32,7 @@ _TEMPLATE = "spec.trialTemplate"
 
 def placeholders(tree: object) -> set[str]:
     """The names NAME of all ``${trialParameters.NAME}`` in the texts and keys of ``tree``."""
-    return {name for text in _texts(tree) for name in _PLACEHOLDER.findall(text)}
+    return {name for text in _texts(tree) for name in PLACEHOLDER.findall(text)}
 
 
 def meta_reference(text: str) -> str | None:
@@ -89,7 +76,7 @@ def render(spec: ExperimentSpec, trial: Trial) -> dict[str, Any]:
     present = _without(document, inactive) if inactive else document
     texts = {name: text or "" for name, text in values.items()}
     try:
-        rendered: dict[str, Any] = _substitute(present, texts)
+        rendered = substituted(present, texts) if inactive else filled(document, texts)
     except SpecError as error:
         raise error.within(f"{_TEMPLATE}.trialSpec") from None
     metadata = rendered.get("metadata") or {}
@@ -146,7 +133,7 @@ def _without(node: Any, inactive: Set[str]) -> Any:
     for item in node:
         if not _stands_for(item, inactive):
             kept.append(_without(item, inactive))
-        elif isinstance(item, str) and _PLACEHOLDER.fullmatch(item) and kept and _is_flag(kept[-1]):
+        elif isinstance(item, str) and PLACEHOLDER.fullmatch(item) and kept and _is_flag(kept[-1]):
             kept.pop()
     return kept
 
@@ -154,60 +141,11 @@ def _without(node: Any, inactive: Set[str]) -> Any:
 def _stands_for(item: Any, inactive: Set[str]) -> bool:
     """Whether a list's item is an argument, or an environment variable, that is there for an inactive parameter."""
     text = item.get("value") if isinstance(item, Mapping) and item.keys() == {"name", "value"} else item
-    return isinstance(text, str) and not _SPACE.search(text) and not inactive.isdisjoint(_PLACEHOLDER.findall(text))
+    return isinstance(text, str) and not _SPACE.search(text) and not inactive.isdisjoint(PLACEHOLDER.findall(text))
 
 
 def _is_flag(item: Any) -> bool:
     return isinstance(item, str) and item.startswith("-") and "=" not in item
-
-
-def _substitute(node: Any, values: Mapping[str, str], parent: str = "") -> Any:
-    """A copy of ``node`` with every placeholder replaced. parent: the key that ``node`` stands under. It is made for
-    each trial that is started or shown, so paths are put together for errors only."""
-    if isinstance(node, str):
-        return _replace(node, values)
-    if isinstance(node, list | tuple):
-        items: list[Any] = []
-        for item in node:
-            try:
-                items.append(_substitute(item, values))
-            except SpecError as error:
-                raise error.within(f"[{len(items)}]") from None
-        return items
-    if type(node) is not dict and not isinstance(node, Mapping):  # to ask for a Mapping takes long
-        return node
-    copy: dict[Any, Any] = {}
-    for key, item in node.items():
-        try:
-            new_key = _replace(key, values) if isinstance(key, str) else key
-            if new_key in copy:
-                raise SpecError([Problem("", f"two keys become {new_key!r} when the trial's values are put in")])
-            new_item = _substitute(item, values, key)
-        except SpecError as error:
-            raise error.within(str(key)) from None
-        if key in INTEGER_FIELDS and parent not in _TEXT_MAPS and isinstance(item, str):
-            new_item = _integer_of(new_item, item)
-        copy[new_key] = new_item
-    return copy
-
-
-def _integer_of(text: str, template: str) -> str | int:
-    """The integer that ``text`` writes, if it took the place of a lone placeholder; else ``text``."""
-    return int(text) if _PLACEHOLDER.fullmatch(template) and _INTEGER.fullmatch(text) else text
-
-
-def _replace(text: str, values: Mapping[str, str]) -> str:
-    if "${" not in text:
-        return text
-
-    def value_of(found: re.Match[str]) -> str:
-        if found[1] not in values:
-            hint = nearest_hint(found[1], list(values))
-            problem = f"placeholder {found[0]} names no entry of {_TEMPLATE}.trialParameters{hint}"
-            raise SpecError([Problem("", problem)])
-        return values[found[1]]
-
-    return _PLACEHOLDER.sub(value_of, text)
 
 
 def _texts(node: object) -> Iterator[str]:

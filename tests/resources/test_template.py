@@ -14,6 +14,7 @@ from katib.core.experiment import Component, ExperimentSpec, TemplateParameter, 
 from katib.core.objective import Objective
 from katib.core.space import Choice, Condition, Integer, Ordinal, Real, SearchSpace
 from katib.core.trial import Key, Trial
+from katib.resources.substitution import filled, substituted
 from katib.resources.template import META_KEYS, meta_reference, meta_value, placeholders, render
 
 SPACE = SearchSpace(
@@ -252,3 +253,32 @@ def test_any_text_stays_in_its_text(payload):
 def test_a_value_cannot_take_the_place_of_a_field(payload):
     with pytest.raises(SpecError, match="two keys become"):
         rendered_payload(payload)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"a": ["${trialParameters.x}", {"b": "-${trialParameters.x}-"}], "replicas": "${trialParameters.n}"},
+        {"labels": {"replicas": "${trialParameters.n}"}, "spec": {"replicas": " ${trialParameters.n}"}},
+        {"a-${trialParameters.x}": "${trialParameters.n}", "b": 1},
+        {"a": ("${trialParameters.x}", None, 1.5, True), "b": {}},
+        {"a": "${other} ${trialParameters.x"},
+    ],
+    ids=["lists-and-integers", "no-integers", "keys", "tuples", "no-placeholders"],
+)
+def test_filled_again_and_again_is_as_filled_once(template):
+    for values in ({"x": "1", "n": "2"}, {"x": "${trialParameters.n}", "n": "many"}):
+        once = substituted(template, values)
+        assert filled(template, values) == once
+        again = filled(template, values)
+        assert again == once
+        again["more"] = again.pop(next(iter(again)))  # a copy of the caller's own
+        assert filled(template, values) == once
+
+
+def test_what_is_not_defined_is_told_with_its_place():
+    template = {"a": [{"b": "${trialParameters.y}"}]}
+    for _ in range(2):
+        with pytest.raises(SpecError) as caught:
+            filled(template, {"x": "1"})
+        assert caught.value.problems[0].path == "a[0].b"
