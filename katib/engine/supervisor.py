@@ -11,7 +11,7 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -27,6 +27,7 @@ from katib.core.experiment import Desired, Experiment
 from katib.core.ports import Store
 from katib.core.trial import Key
 from katib.engine.controller import Controller
+from katib.engine.finding import every_experiment
 from katib.engine.lifecycle import may_restart
 from katib.engine.retries import can_go_on
 
@@ -77,10 +78,6 @@ class Supervisor:
         for thread in self._threads:
             thread.start()
 
-    def look(self, key: Key) -> None:
-        """Look at an experiment now: it may be one that ``accepts`` has only come to accept."""
-        self._look(key)
-
     @property
     def running(self) -> int:
         """Experiments that this process runs now."""
@@ -106,21 +103,22 @@ class Supervisor:
                     since = self._begin()
                 touched = self._store.changes(since, FEED_SECONDS)
                 for key in {each.key for each in touched if not each.trial and not each.document}:
-                    self._look(key)
+                    self.look(key)
                 since = max((each.revision for each in touched), default=since)
             except RetryableError as error:
                 log.warning("the store does not answer: %s", error)
                 self._pause(1.0)
 
     def _begin(self) -> int:
-        experiments = list(_every(self._store))
+        experiments = list(every_experiment(self._store))
         for experiment in experiments:
             if self._wanted(experiment):
                 self._schedule(experiment.key, 0.0)
         return max((experiment.revision for experiment in experiments), default=0)
 
-    def _look(self, key: Key) -> None:
-        """Schedule the experiment if somebody must do something about it and nobody here does."""
+    def look(self, key: Key) -> None:
+        """Take the experiment up if somebody must do something about it and nobody here does. The feed sees to that;
+        only one that has come to be accepted needs it."""
         with self._changed:
             if key in self._busy:
                 self._again.add(key)
@@ -153,7 +151,7 @@ class Supervisor:
             if delay is not None:
                 self._schedule(key, delay)
             elif again:
-                self._look(key)
+                self.look(key)
 
     def _next(self) -> Key | None:
         """The experiment that is due, waiting for one; None when this process wants to end."""
@@ -232,12 +230,3 @@ def has_work(experiment: Experiment) -> bool:
     if experiment.desired is Desired.STOP:
         return status.verdict is None and not status.stopped
     return status.verdict is None or may_restart(experiment) or (bool(experiment.retries) and can_go_on(experiment))
-
-
-def _every(store: Store) -> Iterator[Experiment]:
-    cont = ""
-    while True:
-        page = store.list(cont=cont)
-        yield from page.items
-        if not (cont := page.cont):
-            return

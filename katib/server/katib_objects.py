@@ -45,11 +45,17 @@ class Experiments:
 
     def of(self, snapshot: Snapshot, change: Change | None = None) -> Object:
         """The object of one experiment; as it was last, at the revision of its end, if ``change`` is that."""
-        make = partial(_experiment, snapshot)
         if change is not None and change.type is ChangeType.DELETED:
             self._cache.drop(snapshot.key)
-            return Object(make(), change.revision)
-        return self._cache.get(snapshot.key, snapshot.revision, make)
+            return Object(self._tree(snapshot), change.revision)
+        return self._cache.get(snapshot.key, snapshot.revision, partial(self._tree, snapshot))
+
+    def _tree(self, snapshot: Snapshot) -> Tree:
+        tree = shown(snapshot.experiment, list(snapshot.trials.values()))
+        if snapshot.experiment.desired is Desired.DELETE:
+            tree["metadata"]["deletionTimestamp"] = rfc3339(time.time())
+            tree["metadata"]["deletionGracePeriodSeconds"] = 0
+        return tree
 
 
 class Suggestions(Experiments):
@@ -57,13 +63,8 @@ class Suggestions(Experiments):
 
     kind = SUGGESTION
 
-    def of(self, snapshot: Snapshot, change: Change | None = None) -> Object:
-        """The suggestion of one experiment."""
-        make = partial(_suggestion, snapshot)
-        if change is not None and change.type is ChangeType.DELETED:
-            self._cache.drop(snapshot.key)
-            return Object(make(), change.revision)
-        return self._cache.get(snapshot.key, snapshot.revision, make)
+    def _tree(self, snapshot: Snapshot) -> Tree:
+        return suggestion_resource(snapshot.experiment, list(snapshot.trials.values()))
 
 
 class Trials(OfTrials):
@@ -82,15 +83,3 @@ def shown(experiment: Experiment, trials: Sequence[Trial] | None = None) -> Tree
     if managed:
         tree["metadata"]["managedFields"] = managed
     return tree
-
-
-def _experiment(snapshot: Snapshot) -> Tree:
-    tree = shown(snapshot.experiment, list(snapshot.trials.values()))
-    if snapshot.experiment.desired is Desired.DELETE:
-        tree["metadata"]["deletionTimestamp"] = rfc3339(time.time())
-        tree["metadata"]["deletionGracePeriodSeconds"] = 0
-    return tree
-
-
-def _suggestion(snapshot: Snapshot) -> Tree:
-    return suggestion_resource(snapshot.experiment, list(snapshot.trials.values()))
