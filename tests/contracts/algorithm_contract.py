@@ -96,7 +96,7 @@ SAMPLES = {
         {"n_initial_points": "5", "base_estimator": "ET", "acq_func": "EIps"},
         on_grid={"n_initial_points": "55"},
         trials=8,
-        without=frozenset({Feature.OBJECTIVES}),
+        without=frozenset({Feature.OBJECTIVES, Feature.DECLARED}),
     ),
     "auto": Sample("auto", on_grid={"few_points": "60"}, trials=13),
     "auto-cmaes": Sample("auto", {"many_trials": "10"}, on_grid={"few_points": "60"}, trials=24, space=FLAT),
@@ -141,6 +141,8 @@ def using(spec: ExperimentSpec, feature: Feature) -> ExperimentSpec:
             return replace(spec, objective=replace(objective, others=(Target("latency"),)))
         case Feature.REPEATS:
             return replace(spec, objective=replace(objective, repeats=3))
+        case Feature.DECLARED:
+            return replace(spec, space=replace(plain, open=True))
         case Feature.WIDENING:
             return replace(spec, space=replace(plain, revision=1))
 

@@ -46,9 +46,10 @@ def test_experiments_are_valid(name: str) -> None:
 def test_there_is_one_for_every_algorithm_stopper_and_collector() -> None:
     specs = {name: spec_of(name) for name in EXPERIMENTS}
     searches = {name: spec for name, spec in specs.items() if name.startswith("algorithms/")}
-    assert {spec.algorithm.name for spec in searches.values()} == set(ALGORITHMS)
+    shown = set(ALGORITHMS) - {"darts"}  # its trials need an image that searches
+    assert {spec.algorithm.name for spec in searches.values()} == shown
     assert {spec.stopper.name for spec in searches.values() if spec.stopper} == set(STOPPERS)
-    assert set(searches) == {f"algorithms/{name}" for name in (*ALGORITHMS, *STOPPERS)}
+    assert set(searches) == {f"algorithms/{name}" for name in (*shown, *STOPPERS)}
     collectors = [spec.collector for name, spec in specs.items() if name.startswith("collectors/")]
     assert {collector.kind for collector in collectors} == set(COLLECTORS)
     assert {collector.format for collector in collectors if collector.kind == "File"} == {"TEXT", "JSON"}
