@@ -11,9 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
+from weakref import WeakSet
 
 import psutil
 
@@ -92,16 +95,44 @@ class Reaper:
 class Sweeper:
     """Ends what attempts below ``root`` left behind. ``runs``: whether the attempt of a folder still runs.
 
+    A look costs as much as the machine has processes, and finds what any attempt below ``root`` left. So all runners of
+    a process on one root share one: get it by ``shared``, and give it back by ``leave``.
+
     left: folders that living processes were left behind from, when it last looked.
     """
+
+    _shared: ClassVar[dict[Path, Sweeper]] = {}
+    _sharing: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, root: Path, runs: Callable[[Path], bool]) -> None:
         self._root = root
         self._runs = runs
+        self._users: WeakSet[object] = WeakSet()  # one that is dropped without a word is no user any more
+        self._looking = threading.Lock()
         self._reaper = Reaper()
         self._wanted = True  # an earlier runner on this root may have died
         self._not_before = 0.0
         self.left: frozenset[Path] = frozenset()
+
+    @classmethod
+    def shared(cls, root: Path, runs: Callable[[Path], bool], user: object) -> Sweeper:
+        """The one of this process, made if there is none."""
+        with cls._sharing:
+            sweeper = cls._shared.setdefault(root, cls(root, runs))
+            sweeper._users.add(user)
+            sweeper._wanted = True
+            return sweeper
+
+    def leave(self, user: object) -> None:
+        """Say that ``user`` needs it no more. The others' looks find what he left behind; the last one finishes."""
+        with self._sharing:
+            known = user in self._users
+            self._users.discard(user)
+            last = known and not self._users
+            if last:
+                self._shared.pop(self._root, None)
+        if last:
+            self.finish()
 
     def expect(self) -> None:
         """Something ended, so the next ``sweep`` that may look shall look."""
@@ -110,13 +141,17 @@ class Sweeper:
     def sweep(self) -> None:
         """Look, if something ended since and the last look is long enough ago."""
         began = time.monotonic()
-        if not self._wanted or began < self._not_before:
+        if not self._wanted or began < self._not_before or not self._looking.acquire(blocking=False):
             return
-        self._end_left()
-        self._wanted = bool(self.left)
-        now = time.monotonic()
-        pause = _PAUSE_WHILE_LEFT if self.left else _PAUSE
-        self._not_before = now + max(pause, _PAUSES_PER_LOOK * (now - began))
+        try:
+            self._wanted = False  # what ends from now on is looked for once more
+            self._end_left()
+            self._wanted = self._wanted or bool(self.left)
+            now = time.monotonic()
+            pause = _PAUSE_WHILE_LEFT if self.left else _PAUSE
+            self._not_before = now + max(pause, _PAUSES_PER_LOOK * (now - began))
+        finally:
+            self._looking.release()
 
     def finish(self, timeout: float = 1.0) -> None:
         """Look a last time, and kill what has not ended within ``timeout`` seconds."""

@@ -58,7 +58,7 @@ class LocalRunner:
         self._cwd = (cwd or Path.cwd()).resolve()
         self._log_limit = log_limit
         self._gpus = GpuPool(self._root, gpus, holds=_runs)
-        self._sweeper = Sweeper(self._root, runs=_runs)
+        self._sweeper = Sweeper.shared(self._root, _runs, self)
         self._reaper = Reaper()
         self._commands: dict[AttemptId, RunningCommand] = {}
         self._oom_kills = oom_kills()
@@ -116,7 +116,7 @@ class LocalRunner:
         """Let go of all attempts, which run on. What ended ones left behind is killed."""
         for id in list(self._commands):
             self._forget(id)
-        self._sweeper.finish()
+        self._sweeper.leave(self)
 
     def _find(self, id: AttemptId) -> RunningCommand | None:
         """The attempt; out of its folder if this process does not know it yet."""
