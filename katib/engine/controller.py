@@ -295,4 +295,4 @@ class Controller:
             for attempt in range(1, trial.attempt + 1):
                 session.parts.runner.release(AttemptId(session.key, trial.name, attempt), everything=True)
         self._store.commit(Changes(session.key, delete=True), fence=session.lease.fence)
-        self._leave(session)
+        del self._sessions[session.key]  # its lease has ended with it

@@ -33,7 +33,7 @@ from katib.engine.retries import can_go_on
 
 log = logging.getLogger(__name__)
 
-THREADS = 8
+THREADS = 3
 FEED_SECONDS = 0.5  # how often the feed looks whether this process wants to end
 HELD_SECONDS = 5.0  # until an experiment that another process runs is looked at again
 BROKEN_SECONDS = 30.0  # until one that cannot be run here is tried again
