@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from algorithms import ALGORITHMS, create_algorithm
 from katib.core.errors import KatibError, PermanentError, UnavailableError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
@@ -45,6 +46,8 @@ class RemoteAlgorithm:
         self._address = address
         self._security = security
         self._timeout = timeout
+        if spec.space.open and spec.algorithm.name in ALGORITHMS:  # the wire has no word for that it is open
+            create_algorithm(spec)
         self._experiment = encode_experiment(spec)
         self._encoded = _EncodedTrials(Frame(spec.space, spec.objective, encode_objective(spec.objective)))
         self._channel = open_channel(address, security)
