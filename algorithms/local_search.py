@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 from algorithms.batch import Batch, filled
 from algorithms.features import SPACE_FEATURES
 from algorithms.mutation import neighbours
-from algorithms.random_search import RANDOM_STATE_HELP
-from algorithms.randomness import generator, seed_of, uniforms
+from algorithms.random_search import RANDOM_STATE_HELP, random_point
+from algorithms.randomness import generator, seed_of
 from algorithms.settings import Settings, parse, setting
-from algorithms.unseen import first_unseen
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
@@ -70,9 +68,7 @@ class LocalSearch:
         return self._start(batch, walk)
 
     def _start(self, batch: Batch, walk: int) -> bool:
-        space = batch.history.space
-        row = uniforms(self._seed, batch.number, len(space))
-        point = first_unseen(space, row, partial(generator, self._seed, batch.number), batch.taken)
+        point = random_point(self._seed, batch)
         if point is not None:
             batch.add(point, {WALK: str(walk)})
         return point is not None

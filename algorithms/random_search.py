@@ -43,5 +43,10 @@ class RandomSearch:
         return filled_with(history, count, self._next)
 
     def _next(self, batch: Batch) -> Parameters | None:
-        space, rng = batch.history.space, partial(generator, self._seed, batch.number)
-        return first_unseen(space, uniforms(self._seed, batch.number, len(space)), rng, batch.taken)
+        return random_point(self._seed, batch)
+
+
+def random_point(seed: int, batch: Batch) -> Parameters | None:
+    """A draw from the prior for the trial that is proposed next, none that was tried; None if the space is used up."""
+    space, rng = batch.history.space, partial(generator, seed, batch.number)
+    return first_unseen(space, uniforms(seed, batch.number, len(space)), rng, batch.taken)

@@ -8,7 +8,6 @@ Whoever has not finished yet is no member. The sample and the change belong to t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +15,9 @@ import numpy as np
 from algorithms.batch import Batch, filled_with
 from algorithms.features import SPACE_FEATURES
 from algorithms.mutation import mutated
-from algorithms.random_search import RANDOM_STATE_HELP
-from algorithms.randomness import generator, seed_of, uniforms
+from algorithms.random_search import RANDOM_STATE_HELP, random_point
+from algorithms.randomness import generator, seed_of
 from algorithms.settings import Settings, parse, setting
-from algorithms.unseen import first_unseen
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.trial import Parameters, Proposal
@@ -68,8 +66,7 @@ class RegularizedEvolution:
             child = mutated(space, parent.parameters, rng)
             if not batch.taken(child):
                 return child
-        row = uniforms(self._seed, batch.number, len(space))
-        return first_unseen(space, row, partial(generator, self._seed, batch.number), batch.taken)
+        return random_point(self._seed, batch)
 
 
 def population(history: History, size: int) -> list[Member]:

@@ -61,6 +61,18 @@ class SettingInfo:
         limits.append(f"less than {self.below:g}" if self.below is not None else "")
         return ", ".join([_NOUNS[self.type], *filter(None, limits)])
 
+    @property
+    def tree(self) -> dict[str, Any]:
+        """What programs are told of it."""
+        return {
+            "name": self.name,
+            "type": self.type.__name__,
+            "required": self.required,
+            "default": self.default,
+            "allowed": self.expected,
+            "about": self.help,
+        }
+
     def read(self, text: str) -> Any:
         """The value that ``text`` writes. Raises ValueError or OverflowError if it is none or out of range."""
         value = (self.convert or _READERS[self.type])(text.strip())

@@ -8,7 +8,6 @@ import click
 
 from algorithms import ALGORITHMS, STOPPERS, choices_of, features_of, settings_of
 from algorithms.features import Feature
-from algorithms.settings import SettingInfo
 from katib.cli.exits import OK
 from katib.cli.output import print_object, print_table
 from katib.cli.workshop import output_option
@@ -30,7 +29,7 @@ def algorithms(name: str | None, output: str) -> int:
             return OK
         print_object(found, output)
         return OK
-    settings = [_setting(info) for info in settings_of(name)]
+    settings = [info.tree for info in settings_of(name)]
     if output != "table":
         print_object(settings, output)
         return OK
@@ -60,17 +59,6 @@ def _about(name: str) -> str:
     """The first sentence of what the class says of itself."""
     found = load("algorithm", name, {**ALGORITHMS, **STOPPERS})
     return " ".join((found.__doc__ or "").split("\n\n")[0].split())
-
-
-def _setting(info: SettingInfo) -> dict[str, Any]:
-    return {
-        "name": info.name,
-        "type": info.type.__name__,
-        "required": info.required,
-        "default": info.default,
-        "allowed": info.expected,
-        "about": info.help,
-    }
 
 
 def _row(setting: dict[str, Any]) -> tuple[str, ...]:

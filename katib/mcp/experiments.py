@@ -134,18 +134,7 @@ def algorithms(name: str | None) -> Answer:
     """Names of the algorithms and early-stopping rules, or the settings of one."""
     if name is None:
         return {"algorithms": sorted(ALGORITHMS), "earlyStopping": sorted(STOPPERS)}
-    settings = [
-        {
-            "name": info.name,
-            "type": info.type.__name__,
-            "required": info.required,
-            "default": info.default,
-            "allowed": info.expected,
-            "about": info.help,
-        }
-        for info in settings_of(name)
-    ]
-    return {"name": name, "settings": settings}
+    return {"name": name, "settings": [info.tree for info in settings_of(name)]}
 
 
 def _summary(experiment: Experiment) -> Answer:

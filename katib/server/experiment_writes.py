@@ -33,6 +33,7 @@ from katib.resources.spec_projection import experiment_spec
 from katib.server.katib_objects import Experiments, shown
 from katib.server.mirror import Mirror, Snapshot
 from katib.server.objects import Collection, Object, Tree, WriteOptions, Written
+from katib.server.writing import modified
 
 SHARED_NAMESPACE = "kubeflow"  # where Katib's default installation keeps its ConfigMaps
 
@@ -99,10 +100,7 @@ class WritableExperiments(Experiments):
         if options.uid and options.uid != snapshot.experiment.uid:
             raise ConflictError(f"the experiment has the uid {snapshot.experiment.uid}, got {options.uid}")
         if options.revision and options.revision != str(snapshot.revision):
-            raise ConflictError(
-                f'Operation cannot be fulfilled on {self.kind.full_name} "{key.name}": the object has been modified; '
-                "please apply your changes to the latest version and try again"
-            )
+            raise modified(self.kind.full_name, key.name)
         return snapshot
 
     def _seen(self, experiment: Experiment) -> Object:

@@ -80,7 +80,7 @@ class Handlers:
             if each is None:
                 raise not_found(found.collection.kind.full_name, found.name)
             return respond(form(request).object(found.collection.kind, each))
-        matches = selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
+        matches = _matches(request)
         if flag(request, "watch"):
             return self._watch(request, found, matches)
         if self._is_small(found):
@@ -145,7 +145,7 @@ class Handlers:
         return await self._delete_all(request, found, options)
 
     async def _delete_all(self, request: Request, found: Target, options: WriteOptions) -> Response:
-        matches = selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
+        matches = _matches(request)
         collection = cast(WritableCollection, found.collection)
         meant = [each for each in collection.list(found.namespace) if matches is None or matches(each)]
         gone = [await run_in_threadpool(collection.delete, each.namespace, each.name, options) for each in meant]
@@ -156,16 +156,21 @@ class Handlers:
 _ON_LISTS = ("create", "deletecollection")
 
 
-def _conditions(metadata: Tree, options: WriteOptions) -> WriteOptions:
-    """The state that the writer saw, if his document says which that was."""
-    return replace(options, uid=str(metadata.get("uid") or ""), revision=str(metadata.get("resourceVersion") or ""))
+def _matches(request: Request) -> Matches | None:
+    """The objects that the request's selectors mean, None for all. Raises ApiError."""
+    return selector(request.query_params.get("labelSelector", ""), request.query_params.get("fieldSelector", ""))
 
 
 def _preconditions(given: Tree, options: WriteOptions) -> WriteOptions:
     """What a DeleteOptions document says."""
     conditions = given.get("preconditions")
-    dry_run = options.dry_run or given.get("dryRun") == ["All"]
-    return _conditions(conditions if isinstance(conditions, dict) else {}, replace(options, dry_run=dry_run))
+    seen = conditions if isinstance(conditions, dict) else {}
+    return replace(
+        options,
+        dry_run=options.dry_run or given.get("dryRun") == ["All"],
+        uid=str(seen.get("uid") or ""),
+        revision=str(seen.get("resourceVersion") or ""),
+    )
 
 
 def _details(found: Target, gone: Object) -> Tree:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import groupby
+from itertools import chain, groupby, islice, takewhile
 from typing import NamedTuple
 
 from katib.core.changes import Touched
@@ -139,8 +138,8 @@ class Mirror:
         with self._moved:
             if revision < self._oldest:
                 return None
-            start = bisect_right(self._changes, revision, key=lambda change: change.revision)
-            return [self._changes[i] for i in range(start, len(self._changes))] if start < len(self._changes) else []
+            newest_first = takewhile(lambda change: change.revision > revision, reversed(self._changes))
+            return list(newest_first)[::-1]
 
     def await_revision(self, revision: int) -> None:
         """Return once what the commit ``revision`` wrote is in here. Raises UnavailableError after ten seconds."""
@@ -183,7 +182,7 @@ class Mirror:
         with self._moved:
             overflow = len(self._changes) + len(changes) - KEPT
             if overflow > 0:
-                dropped = [*self._changes, *changes][overflow - 1]
+                dropped = next(islice(chain(self._changes, changes), overflow - 1, None))
                 self._oldest = max(self._oldest, dropped.revision)
             self._changes.extend(changes)
             self._state.revision = revision

@@ -15,6 +15,7 @@ from katib.resources.status_conditions import rfc3339
 from katib.server.kinds import CONFIG_MAP, NAMESPACE, Kind
 from katib.server.mirror import AnyChange, ChangeType, DocumentChange, Mirror
 from katib.server.objects import Cache, Event, Object, Tree, WritableCollection, WriteOptions, Written
+from katib.server.writing import modified
 
 MAX_CONFIG_MAP = 1024 * 1024  # bytes of all its values, as Kubernetes has it
 DEFAULT = "default"
@@ -94,10 +95,7 @@ class StoredObjects:
         if stored is None:
             raise NotFoundError(f'{self.kind.full_name} "{name}" not found')
         if options.uid not in ("", stored.uid) or options.revision not in ("", str(stored.revision)):
-            raise ConflictError(
-                f'Operation cannot be fulfilled on {self.kind.full_name} "{name}": the object has been modified; '
-                "please apply your changes to the latest version and try again"
-            )
+            raise modified(self.kind.full_name, name)
         return stored
 
     def _content(self, tree: Tree) -> Tree:

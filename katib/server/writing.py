@@ -29,6 +29,14 @@ def named(tree: Tree) -> Tree:
     return {**tree, "metadata": {**metadata, "name": prefix[: _LONGEST_NAME - _GENERATED] + ending}}
 
 
+def modified(kind: str, name: str) -> ConflictError:
+    """Somebody else has changed the object since it was seen, in Kubernetes' words. kind: plural.group."""
+    return ConflictError(
+        f'Operation cannot be fulfilled on {kind} "{name}": the object has been modified; '
+        "please apply your changes to the latest version and try again"
+    )
+
+
 def merge(target: Any, patch: Any) -> Any:
     """RFC 7386: what ``target`` becomes by a merge patch."""
     if not isinstance(patch, dict):

@@ -7,31 +7,14 @@ from typing import Any
 
 import httpx
 
-BASE = "/apis/kubeflow.org/v1beta1"
+from benchmarks.serve_place import BASE, document
 
 
 def experiment(name: str = "small", *, trials: int = 2, seconds: float = 0.0, **metadata: Any) -> dict[str, Any]:
     """Trials that take ``seconds`` and print one loss."""
-    command = ["sh", "-c", f"sleep {seconds}; echo loss=${{trialParameters.x}}"]
-    container = {"name": "main", "image": "busybox", "command": command}
-    job = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
-    return {
-        "apiVersion": "kubeflow.org/v1beta1",
-        "kind": "Experiment",
-        "metadata": {"name": name, **metadata},
-        "spec": {
-            "objective": {"type": "minimize", "objectiveMetricName": "loss"},
-            "algorithm": {"algorithmName": "random"},
-            "maxTrialCount": trials,
-            "parallelTrialCount": min(2, trials),
-            "parameters": [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}}],
-            "trialTemplate": {
-                "primaryContainerName": "main",
-                "trialParameters": [{"name": "x", "reference": "x"}],
-                "trialSpec": {"apiVersion": "batch/v1", "kind": "Job", "spec": job},
-            },
-        },
-    }
+    tree = document(name, trials, f"sleep {seconds}; echo loss=${{trialParameters.x}}")
+    tree["metadata"] |= metadata
+    return tree
 
 
 def path(name: str = "", namespace: str = "default", plural: str = "experiments") -> str:
