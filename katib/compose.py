@@ -19,7 +19,8 @@ from katib.compose_runners import Place, build_runner, check_collector
 from katib.core.errors import NotFoundError, UnavailableError
 from katib.core.experiment import Desired, Experiment, ExperimentSpec
 from katib.core.history import History
-from katib.core.ports import Algorithm, Leases, LoggedStore, LogReader, Runner
+from katib.core.ports import Algorithm, Leases, LogReader, Runner
+from katib.core.store_ports import LoggedStore
 from katib.core.trial import AttemptId, Proposal, Trial
 from katib.engine.controller import Controller
 from katib.engine.session import Parts

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from katib.core.errors import PermanentError
-from katib.core.ports import LoggedStore
+from katib.core.store_ports import LoggedStore
 from suggestion_service.codec.logs import decode_report, decode_time, encode_report
 from suggestion_service.errors import errors_as_status
 from suggestion_service.generated import api_pb2 as pb

@@ -17,8 +17,9 @@ from katib.core.errors import SpecError, UnavailableError, UnknownNameError
 from katib.core.experiment import Component, ExperimentSpec
 from katib.core.history import History
 from katib.core.objective import Objective
-from katib.core.ports import Comparison, LoggedStore, RuleStopper, StoppingRule
+from katib.core.ports import Comparison, RuleStopper, StoppingRule
 from katib.core.space import SearchSpace
+from katib.core.store_ports import LoggedStore
 from katib.core.trial import Key
 from suggestion_service.codec import foreign, trials
 from suggestion_service.codec.experiment import decode_component, decode_experiment

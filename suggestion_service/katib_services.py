@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from katib.core.ports import LoggedStore
+from katib.core.store_ports import LoggedStore
 from suggestion_service.db_manager import DBManagerServicer
 from suggestion_service.early_stopping import EarlyStoppingServicer
 from suggestion_service.observations import Namespaces

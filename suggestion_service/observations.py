@@ -9,7 +9,7 @@ from functools import lru_cache
 from katib.core.errors import NotFoundError, PermanentError
 from katib.core.objective import Measurement
 from katib.core.observation_log import PUSHED
-from katib.core.ports import LoggedStore
+from katib.core.store_ports import LoggedStore
 from katib.core.trial import Cursor, Key, Trial
 
 DEFAULT_NAMESPACE = "default"

@@ -17,7 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from katib.core.errors import KatibError, PermanentError
-from katib.core.ports import LoggedStore
+from katib.core.store_ports import LoggedStore
 from suggestion_service.db_manager import DBManagerServicer
 from suggestion_service.early_stopping import EarlyStoppingServicer
 from suggestion_service.protection import credentials_of, interceptors_of

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from katib.core.errors import RetryableError
 from katib.core.observation_log import PUSHED
-from katib.core.ports import ObservationLog, Runner, Update
+from katib.core.ports import Runner, Update
+from katib.core.store_ports import ObservationLog
 from katib.core.trial import AttemptId, Cursor
 
 LIMIT = 1000

@@ -21,7 +21,7 @@ from katib.core.changes import Touched
 from katib.core.documents import Document, DocumentKey
 from katib.core.errors import CorruptRecordError, NotFoundError, RetryableError, UnavailableError
 from katib.core.experiment import Experiment
-from katib.core.ports import LoggedStore
+from katib.core.store_ports import LoggedStore
 from katib.core.trial import Key, Trial, evolve
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from katib.core.documents import Document, DocumentKey
 from katib.core.errors import AlreadyExistsError, ConflictError, NotFoundError, Problem, SpecError
-from katib.core.ports import Documents
+from katib.core.store_ports import Documents
 from katib.resources.status_conditions import rfc3339
 from katib.server.kinds import CONFIG_MAP, NAMESPACE, Kind
 from katib.server.mirror import AnyChange, ChangeType, DocumentChange, Mirror

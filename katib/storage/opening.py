@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from katib.core.errors import SpecError
 from katib.core.naming import load
-from katib.core.ports import Leases, LoggedStore
+from katib.core.ports import Leases
+from katib.core.store_ports import LoggedStore
 from katib.storage.findings import Migrated, Report
 
 _POSTGRESQL = "katib.storage.postgresql:open_database"

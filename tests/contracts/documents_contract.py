@@ -9,7 +9,7 @@ import pytest
 from katib.core.changes import Touched
 from katib.core.documents import Document, DocumentKey
 from katib.core.errors import AlreadyExistsError, ConflictError, NotFoundError
-from katib.core.ports import Documents, LoggedStore
+from katib.core.store_ports import Documents, LoggedStore
 from katib.core.trial import Key
 from katib.storage import Opened
 from tests.contracts.store_contract import create

@@ -9,7 +9,7 @@ import pytest
 
 from katib.core.objective import Measurement
 from katib.core.observation_log import LogRow, Report
-from katib.core.ports import ObservationLog
+from katib.core.store_ports import ObservationLog
 from katib.storage import Opened
 
 
