@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -97,11 +98,24 @@ _TYPES = (
 _REGISTERED: dict[str, OperationType] = {each.name: each for each in _TYPES}
 
 
+_SIZED = re.compile(r"(.+)_(\d+)x\2")  # a label with a filter size
+
+
 def register(kind: OperationType) -> None:
     """Add a kind of layer of one's own. Raises SpecError if the name is taken by another one."""
     known = _REGISTERED.setdefault(kind.name, kind)
     if known != kind:
         raise SpecError([Problem("", f"the operation {kind.name!r} is registered with other parameters")])
+
+
+def operation_named(label: str) -> Operation:
+    """The operation of a cell with that label, ``separable_convolution_3x3`` or a mere type. Raises SpecError."""
+    sized = _SIZED.fullmatch(label)
+    operation = Operation(sized[1], (("filter_size", int(sized[2])),)) if sized else Operation(label)
+    kind = _REGISTERED.get(label) or _REGISTERED.get(operation.type)
+    if kind is None:
+        raise SpecError([Problem("", f"unknown operation {label!r}{nearest_hint(label, list(_REGISTERED))}")])
+    return operation if kind.name == operation.type else Operation(label)
 
 
 def operations_of(nas: Mapping[str, Any], own: Sequence[str] = ()) -> tuple[Operation, ...]:

@@ -1,0 +1,1 @@
+"""Architectures as PyTorch modules. Everything below here needs the extra ``nas``."""
