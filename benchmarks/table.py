@@ -25,7 +25,7 @@ def show(rows: Iterable[Row]) -> None:
     """Print the table."""
     lines = [("case", "value", "unit", "target", "")]
     marks = {True: "ok", False: "MISSED", None: ""}
-    lines += [(row.case, f"{row.value:,.4g}", row.unit, row.target, marks[row.met]) for row in rows]
+    lines += [(row.case, _figure(row.value), row.unit, row.target, marks[row.met]) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(5)]
     for line in lines:
         print(
@@ -33,6 +33,11 @@ def show(rows: Iterable[Row]) -> None:
                 cell.rjust(w) if i == 1 else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
             )
         )
+
+
+def _figure(value: float) -> str:
+    """Counts in full, measurements with four digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def write(rows: Iterable[Row], path: Path) -> None:

@@ -55,6 +55,7 @@ def make_server(experiments: Experiments, *, read_only: bool = False) -> MCPServ
     """The server with its tools and resources."""
     server = MCPServer("katib", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
     _add_readers(server, experiments)
+    _add_trial_readers(server, experiments)
     _add_resources(server, experiments)
     if not read_only:
         _add_writers(server, experiments)
@@ -79,6 +80,17 @@ def _add_readers(server: MCPServer, experiments: Experiments) -> None:
         """Check an Experiment without storing it. Errors name the line, the field, the value and what was expected."""
         return experiments.validate(text)
 
+    @_tool(server, _READS)
+    def list_algorithms(
+        name: Annotated[
+            str | None, Field(description="An algorithm, for its settings; leave out for all names")
+        ] = None,
+    ) -> Answer:
+        """List search algorithms and early-stopping rules, or the settings of one: type, default, range."""
+        return algorithms(name)
+
+
+def _add_trial_readers(server: MCPServer, experiments: Experiments) -> None:
     @_tool(server, _READS)
     def best_trial(name: Name, namespace: Namespace = "default") -> Answer:
         """Report the best trial: parameters, metrics, seeds, files, the 95 % interval over repeats, and the command
@@ -105,15 +117,6 @@ def _add_readers(server: MCPServer, experiments: Experiments) -> None:
     ) -> Answer:
         """Show what a trial reported of a metric, step by step; long curves are thinned."""
         return experiments.curve(namespace, trial, metric, limit)
-
-    @_tool(server, _READS)
-    def list_algorithms(
-        name: Annotated[
-            str | None, Field(description="An algorithm, for its settings; leave out for all names")
-        ] = None,
-    ) -> Answer:
-        """List search algorithms and early-stopping rules, or the settings of one: type, default, range."""
-        return algorithms(name)
 
 
 def _add_writers(server: MCPServer, experiments: Experiments) -> None:

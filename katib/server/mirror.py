@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain, groupby, islice, takewhile
 from typing import NamedTuple
@@ -78,19 +78,14 @@ class DocumentChange(NamedTuple):
 AnyChange = Change | DocumentChange
 
 
-@dataclass(slots=True)
-class _State:
-    snapshots: dict[Key, Snapshot] = field(default_factory=dict)
-    documents: dict[DocumentKey, Document] = field(default_factory=dict)
-    revision: int = 0
-
-
 class Mirror:
     """Follows a store from ``start`` to ``close``."""
 
     def __init__(self, store: LoggedStore) -> None:
         self._store = store
-        self._state = _State()
+        self._snapshots: dict[Key, Snapshot] = {}
+        self._documents: dict[DocumentKey, Document] = {}
+        self._revision = 0
         self._changes: deque[AnyChange] = deque(maxlen=KEPT)
         self._oldest = 0  # changes after this revision are all kept
         self._moved = threading.Condition()
@@ -102,7 +97,7 @@ class Mirror:
         """Read everything, then follow. Raises UnavailableError."""
         self._take(self._store.changes(0))
         self._changes.clear()
-        self._oldest = self._state.revision
+        self._oldest = self._revision
         self._thread.start()
 
     def close(self) -> None:
@@ -113,24 +108,24 @@ class Mirror:
     @property
     def revision(self) -> int:
         """Of the newest commit that is in here."""
-        return self._state.revision
+        return self._revision
 
     def snapshot(self, key: Key) -> Snapshot | None:
         """The experiment, None if there is none."""
-        return self._state.snapshots.get(key)
+        return self._snapshots.get(key)
 
     def snapshots(self, namespace: str | None = None) -> list[Snapshot]:
         """All experiments, of one namespace or of any, in order of their keys."""
-        found = list(self._state.snapshots.values())
+        found = list(self._snapshots.values())
         return sorted((s for s in found if namespace in (None, s.key.namespace)), key=lambda s: s.key)
 
     def document(self, key: DocumentKey) -> Document | None:
         """The document, None if there is none."""
-        return self._state.documents.get(key)
+        return self._documents.get(key)
 
     def documents(self, kind: str, namespace: str | None = None) -> list[Document]:
         """All documents of a kind, of one namespace or of any, in order of their keys."""
-        found = [each for each in list(self._state.documents.values()) if each.key.kind == kind]
+        found = [each for each in list(self._documents.values()) if each.key.kind == kind]
         return sorted((d for d in found if namespace in (None, d.key.namespace)), key=lambda d: d.key)
 
     def since(self, revision: int) -> list[AnyChange] | None:
@@ -144,7 +139,7 @@ class Mirror:
     def await_revision(self, revision: int) -> None:
         """Return once what the commit ``revision`` wrote is in here. Raises UnavailableError after ten seconds."""
         with self._moved:
-            if not self._moved.wait_for(lambda: self._state.revision >= revision, WRITER_SECONDS):
+            if not self._moved.wait_for(lambda: self._revision >= revision, WRITER_SECONDS):
                 raise UnavailableError("the store took the change, but does not show it yet; look again")
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -161,7 +156,7 @@ class Mirror:
     def _follow(self) -> None:
         while not self._closing:
             try:
-                self._take(self._store.changes(self._state.revision, FEED_SECONDS))
+                self._take(self._store.changes(self._revision, FEED_SECONDS))
             except RetryableError as error:
                 log.warning("the store does not answer: %s", error)
                 time.sleep(FEED_SECONDS)
@@ -174,10 +169,9 @@ class Mirror:
             return
         revision = touched[-1].revision
         changes: list[AnyChange] = [change for line in touched if line.document for change in self._document(line)]
-        snapshots = self._state.snapshots
         of_experiments = sorted((each for each in touched if not each.document), key=lambda each: each.key)
         for key, lines in groupby(of_experiments, key=lambda each: each.key):
-            changes += self._update(snapshots, key, list(lines))
+            changes += self._update(key, list(lines))
         changes.sort(key=lambda change: change.revision)
         with self._moved:
             overflow = len(self._changes) + len(changes) - KEPT
@@ -185,22 +179,22 @@ class Mirror:
                 dropped = next(islice(chain(self._changes, changes), overflow - 1, None))
                 self._oldest = max(self._oldest, dropped.revision)
             self._changes.extend(changes)
-            self._state.revision = revision
+            self._revision = revision
             self._moved.notify_all()
             listeners = list(self._listeners)
         for listener in listeners:
             listener()
 
-    def _update(self, snapshots: dict[Key, Snapshot], key: Key, lines: Sequence[Touched]) -> list[Change]:
+    def _update(self, key: Key, lines: Sequence[Touched]) -> list[Change]:
         """Put the experiment's newest snapshot in its place; what that changed."""
-        old, revision = snapshots.get(key), max(line.revision for line in lines)
+        old, revision = self._snapshots.get(key), max(line.revision for line in lines)
         found = self._read(key, old)
         changes: list[Change] = []
         if old is not None and (found is None or found[0].uid != old.experiment.uid):
             gone = max((line.revision for line in lines if line.deleted), default=revision)
             changes += [Change(gone, ChangeType.DELETED, key, name, old) for name in old.trials]
             changes.append(Change(gone, ChangeType.DELETED, key, "", old))
-            snapshots.pop(key)
+            del self._snapshots[key]
             old = None
         if found is None:
             return changes
@@ -215,13 +209,13 @@ class Mirror:
             changes.append(Change(revision, ChangeType.MODIFIED if old else ChangeType.ADDED, key))
         elif not changes:
             revision = old.revision
-        snapshots[key] = _snapshot(experiment, fresh, old, changes, revision)
+        self._snapshots[key] = _snapshot(experiment, fresh, old, changes, revision)
         return changes
 
     def _document(self, line: Touched) -> Iterator[DocumentChange]:
         """Put the newest state of a document in its place; what that changed."""
-        documents, key = self._state.documents, DocumentKey(line.document, *line.key)
-        old = documents.get(key)
+        key = DocumentKey(line.document, *line.key)
+        old = self._documents.get(key)
         try:
             new = None if line.deleted else self._store.documents.get(key)
         except NotFoundError:
@@ -230,11 +224,11 @@ class Mirror:
             log.error("%s cannot be read: %s", key, error)
             new = None
         if old is not None and (new is None or new.uid != old.uid):
-            del documents[key]
+            del self._documents[key]
             yield DocumentChange(line.revision, ChangeType.DELETED, old)
             old = None
         if new is not None and new != old:
-            documents[key] = new
+            self._documents[key] = new
             yield DocumentChange(new.revision, ChangeType.MODIFIED if old else ChangeType.ADDED, new)
 
     def _read(self, key: Key, old: Snapshot | None) -> tuple[Experiment, Sequence[Trial]] | None:

@@ -106,6 +106,22 @@ def _number(about: str) -> Tree:
 
 def shared_schemas() -> dict[str, Tree]:
     """What every kind uses."""
+    shared = {
+        "ListMeta": _object(
+            "Metadata of a list",
+            resourceVersion=_text("Revision that a watch goes on from"),
+            **{"continue": _text("Asks for the next page; absent on the last"), "selfLink": _text("Not used")},
+            remainingItemCount=_number("How many objects are behind this page"),
+        ),
+        "Status": _status(),
+        "DeleteOptions": _delete_options(),
+        "Patch": {"type": "object", "description": "A change of an object", **PRESERVE},
+        "JSONPatch": {"type": "array", "description": "RFC 6902", "items": _operation()},
+    }
+    return {f"{META}.{name}": schema for name, schema in shared.items()}
+
+
+def _status() -> Tree:
     cause = _object("One thing that is wrong", field=_text("Its path"), message=_text("What"), reason=_text("Kind"))
     details = _object(
         "What an answer is about",
@@ -115,38 +131,30 @@ def shared_schemas() -> dict[str, Tree]:
         uid=_text("Its uid"),
         causes={"type": "array", "items": cause, "description": "All that is wrong"},
     )
+    return _object(
+        "How a request ended",
+        apiVersion=_text("v1"),
+        kind=_text("Status"),
+        metadata={"type": "object", **PRESERVE},
+        status=_text("Whether it succeeded", "Success", "Failure"),
+        message=_text("What was wrong, for people"),
+        reason=_text("What was wrong, in one word"),
+        details=details,
+        code=_number("Status code of HTTP"),
+    )
+
+
+def _delete_options() -> Tree:
     conditions = _object("Refuse if the object has others", uid=_text("uid"), resourceVersion=_text("Revision"))
-    shared = {
-        "ListMeta": _object(
-            "Metadata of a list",
-            resourceVersion=_text("Revision that a watch goes on from"),
-            **{"continue": _text("Asks for the next page; absent on the last"), "selfLink": _text("Not used")},
-            remainingItemCount=_number("How many objects are behind this page"),
-        ),
-        "Status": _object(
-            "How a request ended",
-            apiVersion=_text("v1"),
-            kind=_text("Status"),
-            metadata={"type": "object", **PRESERVE},
-            status=_text("Whether it succeeded", "Success", "Failure"),
-            message=_text("What was wrong, for people"),
-            reason=_text("What was wrong, in one word"),
-            details=details,
-            code=_number("Status code of HTTP"),
-        ),
-        "DeleteOptions": _object(
-            "How to delete",
-            apiVersion=_text("v1"),
-            kind=_text("DeleteOptions"),
-            preconditions=conditions,
-            dryRun={"type": "array", "items": _text("All: check, delete nothing", "All")},
-            propagationPolicy=_text("What belongs to the object goes with it in any case"),
-            gracePeriodSeconds=_number("Not used"),
-        ),
-        "Patch": {"type": "object", "description": "A change of an object", **PRESERVE},
-        "JSONPatch": {"type": "array", "description": "RFC 6902", "items": _operation()},
-    }
-    return {f"{META}.{name}": schema for name, schema in shared.items()}
+    return _object(
+        "How to delete",
+        apiVersion=_text("v1"),
+        kind=_text("DeleteOptions"),
+        preconditions=conditions,
+        dryRun={"type": "array", "items": _text("All: check, delete nothing", "All")},
+        propagationPolicy=_text("What belongs to the object goes with it in any case"),
+        gracePeriodSeconds=_number("Not used"),
+    )
 
 
 def _operation() -> Tree:
