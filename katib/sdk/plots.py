@@ -6,7 +6,7 @@ Each function returns Matplotlib's axes, which a notebook shows by itself and ``
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from katib.core.errors import SpecError
 from katib.core.experiment import ExperimentSpec
@@ -117,6 +117,19 @@ def parallel(shown: Shown) -> Axes:
     axes.set_xlim(-0.2, max(len(space) - 1, 0) + 0.45)
     axes.spines["left"].set_visible(False)
     axes.figure.colorbar(ScalarMappable(norm.scale, colors), ax=axes, label=shown.spec.objective.metric, pad=0.02)
+    return axes
+
+
+def importance(shares: Mapping[str, float]) -> Axes:
+    """A bar a parameter, the greatest on top, with its share in percent."""
+    _, axes = plt.subplots(figsize=(6.4, 1.0 + 0.32 * len(shares)), layout="constrained")
+    _plain(axes)
+    bars = axes.barh(list(shares), list(shares.values()), color=_BLUE, height=0.65)
+    axes.bar_label(bars, [f"{share:.0%}" for share in shares.values()], padding=3, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1 * max([*shares.values(), 0.1]))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("importance")
     return axes
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from katib.core.errors import MissingExtraError
 from katib.core.experiment import Experiment
+from katib.core.history import History
 from katib.core.naming import load
 from katib.core.outcome import MAY_BE_BEST, outcome_of
 from katib.core.trial import Parameters, Trial
@@ -82,16 +83,35 @@ class Result:
         """Draw each trial as a line over all parameters, coloured by its value. Returns the axes."""
         return self._plot("parallel")
 
+    def importance(self) -> dict[str, float]:
+        """How much each parameter had to do with reaching a good value: its share by PED-ANOVA, greatest first. Shares
+        add up to 1, or are all 0 if the best trials are like all the others.
+
+        They say what mattered in this search, within its ranges, and each parameter by itself. Raises ValueError if
+        fewer than ten trials have a value.
+        """
+        spec = self.experiment.spec
+        history = History(spec.space, spec.objective, self.trials)
+        shares: dict[str, float] = load("importance", "algorithms.importance:importance", {})(history)
+        return shares
+
+    def plot_importance(self) -> Any:
+        """Draw the share of each parameter, as ``importance`` has it. Returns the axes."""
+        return self._drawing("importance")(self.importance())
+
     def _plot(self, kind: str) -> Any:
-        try:
-            draw, shown = (load("plot", f"{_PLOTS}:{name}", {}) for name in (kind, "Shown"))
-        except MissingExtraError as error:  # another extra may bring the package too, but this is the one meant for it
-            raise MissingExtraError(error.package, "plots") from error
+        draw, shown = self._drawing(kind), self._drawing("Shown")
         spec = self.experiment.spec
         good = [t for t in self.trials if t.state in MAY_BE_BEST and spec.objective.value(t.observation) is not None]
         values = [spec.objective.value(trial.observation) for trial in good]
         failed = [t.number for t in self.trials if t.state.finished and t not in good]
         return draw(shown(spec, good, values, failed, incumbents(spec.objective, self.trials), self.pareto_front))
+
+    def _drawing(self, name: str) -> Any:
+        try:
+            return load("plot", f"{_PLOTS}:{name}", {})
+        except MissingExtraError as error:  # another extra may bring the package too, but this is the one meant for it
+            raise MissingExtraError(error.package, "plots") from error
 
     def _repr_html_(self) -> str:
         path = incumbents(self.experiment.spec.objective, self.trials)

@@ -166,6 +166,75 @@ def test_pictures_show_what_the_trials_were(result, front, empty, monkeypatch, t
     plt.close("all")
 
 
+IMPORTANT = {
+    "rate": search.double(1e-4, 1, log=True),
+    "layers": search.int(1, 4),
+    "kind": search.categorical(["a", "b", "c"]),
+    "momentum": search.double(0, 1, when={"kind": "b"}),
+    "noise": search.double(0, 1),
+    "fixed": search.categorical(["x"]),
+}
+
+
+def mattering(p):
+    if p["noise"] > 0.9:
+        raise ValueError("no value")
+    return {"loss": (math.log10(p["rate"]) + 2) ** 2 + 0.3 * p["layers"], "flat": 1.0, "size": p["noise"]}
+
+
+@pytest.fixture(scope="module")
+def searched():
+    def run(trials=150, **options):
+        found = {"max_trials": trials, "algorithm": "random", "runner": "inline", "seed": 1, **options}
+        return katib.tune(mattering, IMPORTANT, **found)
+
+    return run
+
+
+def test_importance_is_a_share_of_each_parameter(searched):
+    shares = searched(metric="loss").importance()
+    assert list(shares)[:2] == ["rate", "layers"]
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    assert math.fsum(shares.values()) == pytest.approx(1)
+    assert set(shares) == set(IMPORTANT)
+    assert shares["rate"] + shares["layers"] > 0.7
+    assert (shares["fixed"], min(shares.values())) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        pytest.param({"objectives": {"size": "maximize", "flat": "minimize"}}, "noise", id="front"),
+        pytest.param({"metric": "loss", "constraints": ["layers >= 4"]}, "rate", id="constraint"),
+    ],
+)
+def test_importance_of(searched, options, first):
+    assert next(iter(searched(**options).importance())) == first
+
+
+def test_importance_where_nothing_matters(searched):
+    assert set(searched(trials=30, metric="flat").importance().values()) == {0.0}
+
+
+def test_importance_needs_ten_trials_with_a_value(searched, empty):
+    with pytest.raises(ValueError, match="got 0 trials with a value, expected 10 or more"):
+        empty.importance()
+    few = katib.tune(lambda p: p["rate"], IMPORTANT, max_trials=10, algorithm="random", runner="inline", seed=1)
+    assert math.fsum(few.importance().values()) == pytest.approx(1)
+
+
+@pytest.mark.requires("matplotlib")
+def test_a_picture_of_the_importance(searched, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from matplotlib import pyplot as plt
+
+    result = searched(metric="loss")
+    axes = result.plot_importance()
+    assert [bar.get_width() for bar in axes.patches] == list(result.importance().values())
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(result.importance())
+    plt.close("all")
+
+
 WITHOUT = """
 import sys
 sys.modules["PACKAGE"] = None
