@@ -43,7 +43,7 @@ def failing() -> dict:
     tree = experiment("bad", trials=3)
     job = tree["spec"]["trialTemplate"]["trialSpec"]["spec"]
     job["template"]["spec"]["containers"][0]["command"] = ["sh", "-c", "echo ${trialParameters.x}; exit 3"]
-    tree["spec"]["maxFailedTrialCount"] = 2
+    tree["spec"] |= {"maxFailedTrialCount": 2, "parallelTrialCount": 1}  # so no third one has begun
     return tree
 
 
