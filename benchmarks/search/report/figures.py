@@ -17,6 +17,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import NullFormatter
 
 from benchmarks.search.report.document import Figure
@@ -44,6 +46,7 @@ _SETTINGS = {
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
 }
+_AXIS_INCHES, _RANK_INCHES = 3.4, 0.7  # of a critical-difference picture
 Styles = Mapping[str, Style]
 
 
@@ -95,29 +98,46 @@ def critical_differences(name: str, title: str, test: Friedman, algorithms: Sequ
     half = (len(order) + 1) // 2
     top = 0.55 + 0.28 * len(bars)
     with mpl.rc_context(_settings(name)):
-        drawing = Drawing(figsize=(6.4, 0.9 + 0.3 * (half + top)), layout="constrained")
-        axes = drawing.subplots()
-        axes.set_axis_off()
+        drawing = Drawing()
+        axes = _between_labels(drawing, [algorithms[a] for a in order], half, top)
         _scale(axes, test, len(order))
         for row, (first, last) in enumerate(bars):
             ends = [test.mean[order[first]] - 0.04, test.mean[order[last]] + 0.04]
             axes.plot(ends, [0.45 + 0.28 * row] * 2, color=_INK, lw=3, solid_capstyle="round")
         for place, algorithm in enumerate(order):
             left = place < half
-            _mark(axes, test.mean[algorithm], top + (place if left else len(order) - 1 - place), left, len(order))
-            style = styles[algorithms[algorithm]]
+            rank, depth = test.mean[algorithm], top + (place if left else len(order) - 1 - place)
+            _mark(axes, rank, depth, left, len(order))
+            words, style = [algorithms[algorithm], f"{rank:.2f}"], styles[algorithms[algorithm]]
             axes.annotate(
-                f"{algorithms[algorithm]}  {test.mean[algorithm]:.2f}"
-                if left
-                else f"{test.mean[algorithm]:.2f}  {algorithms[algorithm]}",
-                (1.0 - 0.1 if left else len(order) + 0.1, top + (place if left else len(order) - 1 - place)),
+                "  ".join(words if left else words[::-1]),
+                (1.0 if left else len(order), depth),
+                xytext=(-8 if left else 8, 0),
+                textcoords="offset points",
                 ha="right" if left else "left",
                 va="center",
                 color=style.colour,
                 weight="bold" if style.ours else "normal",
             )
-        axes.invert_yaxis()
         return _pictures(drawing, None, Figure(name, title, "", "", b""))
+
+
+def _between_labels(drawing: Drawing, names: Sequence[str], half: int, top: float) -> Axes:
+    """Axes of ranks, the first ``half`` names to their left and the others to their right, with room for the longest
+    in bold letters and for the rank beside it. Downward it has ``half`` labels from ``top`` on."""
+    left, right = (_RANK_INCHES + max(map(_inches, side)) for side in (names[:half], names[half:]))
+    width, height = left + _AXIS_INCHES + right, 0.3 * (half + top + 2.5)
+    drawing.set_size_inches(width, height)
+    axes = drawing.add_axes((left / width, 0, _AXIS_INCHES / width, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(1, len(names)), ylim=(top + half - 0.4, -2.9))
+    return axes
+
+
+def _inches(text: str) -> float:
+    """Its width in bold letters, a tenth more for a reader whose font is wider."""
+    size = mpl.rcParams["font.size"]
+    return 1.1 * float(TextPath((0, 0), text, size=size, prop=FontProperties(weight="bold")).get_extents().width) / 72
 
 
 def _plain(value: float, _: float) -> str:
@@ -138,7 +158,7 @@ def _scale(axes: Axes, test: Friedman, count: int) -> None:
 
 def _mark(axes: Axes, rank: float, depth: float, left: bool, count: int) -> None:
     """The line from a mean rank down and to its label's side."""
-    axes.plot([rank, rank, 0.95 if left else count + 0.05], [0, depth, depth], color=_FAINT, lw=0.9)
+    axes.plot([rank, rank, 1 if left else count], [0, depth, depth], color=_FAINT, lw=0.9)
 
 
 def _lines(axes: Axes, curves: Mapping[str, Floats], styles: Styles) -> None:
