@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.ready
-QUICK_TESTS := $(BIN)/python -m pytest -m "not slow and not servers and not kubernetes"
+# A worker takes a half of the tests, and from the other's when it has done its own: what a module sets up is so set up
+# once, where tests that are dealt out one by one would have each worker set it up.
+PYTEST := $(BIN)/python -m pytest --dist worksteal
+QUICK_TESTS := $(PYTEST) -m "not slow and not servers and not kubernetes and not ray"
+RAY_TESTS := $(PYTEST) -m ray
+KUBERNETES_TESTS := $(PYTEST) -m "kubernetes and not slow"
 
-KUBERNETES_TESTS := $(BIN)/python -m pytest -m "kubernetes and not slow"
-
-.PHONY: demo test test-all test-servers test-kubernetes check proto bench clean
+.PHONY: demo test test-all test-ray test-fuzz test-servers test-kubernetes check proto bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,12 +35,24 @@ test: $(VENV)/.ready-dev  ## the tests that need pip alone
 		$(QUICK_TESTS) --last-failed --last-failed-no-failures none; }
 
 test-all: $(VENV)/.ready-dev  ## also the slow ones
-	$(BIN)/python -m pytest -n 2 -m "not servers and not kubernetes"
+	$(PYTEST) -n 2 -m "not servers and not kubernetes"
+
+test-ray: $(VENV)/.ready-dev  ## trials on Rays that it starts, of one node and of several
+	$(RAY_TESTS) -n 2 || { [ $$? -eq 1 ] && [ -n "$(SECOND_LOOK)" ] && echo "=== once more, alone" && \
+		$(RAY_TESTS) --last-failed --last-failed-no-failures none; }
+
+# An environment of its own: the library's plugin of pytest takes options of others.
+test-fuzz: pyproject.toml constraints.txt  ## requests made at random from the served documents, within minutes
+	test -x $(VENV)-fuzz/bin/python || $(PYTHON) -m venv $(VENV)-fuzz
+	$(VENV)-fuzz/bin/python -m pip --disable-pip-version-check install --quiet "pip>=25.1"
+	$(VENV)-fuzz/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt --group fuzz \
+		--editable ".[server]"
+	KATIB_TEST_REQUIRE=schemathesis $(VENV)-fuzz/bin/python -m pytest tests/server/test_fuzz.py
 
 test-servers: $(VENV)/.ready-dev  ## the tests that need servers, which it installs as root or by sudo: databases, Kubernetes; Kubeflow's clients
 	.ci/install-servers
 	$(BIN)/python -m tests.clients.environments
-	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb,katib-client,kubeflow-client}" $(BIN)/python -m pytest -n 2 -m "servers or every_store"
+	KATIB_TEST_REQUIRE="$${KATIB_TEST_REQUIRE:-postgres,mariadb,katib-client,kubeflow-client}" $(PYTEST) -n 2 -m "servers or every_store"
 	$(MAKE) test-kubernetes
 
 test-kubernetes: $(VENV)/.ready-dev  ## on the cluster of $KUBECONFIG, else on a test bed that it builds (once) and starts as root
@@ -64,4 +79,4 @@ bench: $(VENV)/.ready-dev  ## engine throughput: a table and JSON
 	$(BIN)/python -m benchmarks.engine
 
 clean:
-	rm -rf $(VENV) $(VENV)-proto .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-proto $(VENV)-fuzz .demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ class SharedPrograms:
         self._said: dict[str, dict[str, Any]] = {}
         self._held: list[int] = []
 
-    def get(self, name: str, *command: str) -> dict[str, Any]:
+    def get(self, name: str, *command: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The line of JSON that the program ``name`` printed when it was ready. command: arguments to Python that
-        start it, if it does not run."""
+        start it, if it does not run. environment: variables that it gets beside those of this process."""
         if name not in self._said:
             with (self._folder / f"{name}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._said[name] = json.loads(self._join(name) or self._start(name, command))
+                self._said[name] = json.loads(self._join(name) or self._start(name, command, environment or {}))
         return self._said[name]
 
     def let_go(self) -> None:
@@ -45,7 +46,7 @@ class SharedPrograms:
             return None
         return (self._folder / f"{name}.json").read_text()
 
-    def _start(self, name: str, command: tuple[str, ...]) -> str:
+    def _start(self, name: str, command: tuple[str, ...], environment: Mapping[str, str]) -> str:
         pipe = self._folder / f"{name}.pipe"
         pipe.unlink(missing_ok=True)
         os.mkfifo(pipe, 0o600)
@@ -57,6 +58,7 @@ class SharedPrograms:
             cwd=ROOT,
             stdin=reader,
             stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
             text=True,
             start_new_session=True,  # an interrupt of the tests is not for it: it ends with them
         )

@@ -109,7 +109,7 @@ def test_failures_alone_teach_nothing_good(algorithm: str) -> None:
 def test_constraints_on_parameters_are_kept(algorithm: str) -> None:
     space = SearchSpace(SQUARE.parameters, constraints=(Constraint("x + y <= 0.5"),))
     simulation = simulate(algorithm, space, lambda p: -float(p["x"]), STARTS[algorithm])
-    simulation.run(create_algorithm(simulation.spec), 40, parallel=3)
+    simulation.run(create_algorithm(simulation.spec), 25, parallel=3)
     points = [t.parameters for t in simulation.history.finished]
     assert all(p["x"] + p["y"] <= 0.5 for p in points)
     assert max(p["x"] for p in points) > 0.35

@@ -83,9 +83,11 @@ SAMPLES = {
     "random": Sample("random"),
     "grid": Sample("grid", space=STEPPED, max_trials=None),
     "sobol": Sample("sobol"),
-    "tpe": Sample("tpe", {"n_startup_trials": "5"}),
-    "tpe-hyperopt": Sample("tpe", {"n_startup_trials": "3", "gamma": "0.25", "prior_weight": "2"}),
-    "multivariate-tpe": Sample("multivariate-tpe", {"n_startup_trials": "5"}),
+    "tpe": Sample("tpe", {"n_startup_trials": "5"}, on_grid={"n_startup_trials": "48"}),
+    "tpe-hyperopt": Sample(
+        "tpe", {"n_startup_trials": "3", "gamma": "0.25", "prior_weight": "2"}, on_grid={"n_startup_trials": "48"}
+    ),
+    "multivariate-tpe": Sample("multivariate-tpe", {"n_startup_trials": "5"}, on_grid={"n_startup_trials": "48"}),
     "cmaes": Sample("cmaes", {"population_size": "5"}, trials=40),
     "cmaes-bipop": Sample("cmaes", {"population_size": "4", "restart_strategy": "bipop", "sigma": "1e-7"}, trials=60),
     "bayesianoptimization": Sample(

@@ -81,6 +81,7 @@ def test_examples_run(example: Example, tmp_path: Path) -> None:
 
 
 @pytest.mark.requires("ray")
+@pytest.mark.ray
 @pytest.mark.slow
 def test_the_function_runs_on_ray_as_it_does_here(tmp_path: Path) -> None:
     command = ALL["ray/function"].command

@@ -356,6 +356,7 @@ def test_wrong_ranges_fail_the_trial(ask, text):
 
 
 @pytest.mark.requires("ray")
+@pytest.mark.ray
 @pytest.mark.slow
 def test_a_ray_cluster_tries_what_this_machine_tries():
     from tests.trial_runners.ray_cluster import running_ray

@@ -29,7 +29,7 @@ X = {"x": search.double(0, 1)}
 # Asks for three trials, tells the first, reports the second, says so, and waits.
 OWNER = """
 import sys, katib
-space, budget = {"x": katib.search.double(0, 1)}, {"max_trials": 6, "parallel": 3}
+space, budget = {"x": katib.search.double(0, 1)}, {"max_trials": 6, "parallel": 3, "algorithm": "random"}
 optimizer = katib.Optimizer(space, **budget, seed=1, store=sys.argv[1], name="study")
 trials = [optimizer.ask() for _ in range(3)]
 optimizer.tell(trials[0], 0.5)
@@ -59,7 +59,8 @@ def owner(url):
 
 
 def study(url, **rest):
-    return katib.Optimizer(X, **{"max_trials": 6, "parallel": 3, "store": url, "name": "study", **rest})
+    usual = {"max_trials": 6, "parallel": 3, "algorithm": "random", "store": url, "name": "study"}
+    return katib.Optimizer(X, **{**usual, **rest})
 
 
 def finish(optimizer):
@@ -84,7 +85,7 @@ def test_after_kill_9_untold_trials_are_given_out_again(url):
     assert [trial.failures for trial in optimizer.trials] == [{}, *2 * [{FailureClass.LOST: 1}], {}, {}, {}]
     assert [trial.measured for trial in optimizer.trials] == [1] * 6
     assert Counter(trial.state for trial in optimizer.trials) == {TrialState.SUCCEEDED: 6}
-    with katib.Optimizer(X, max_trials=6, parallel=3, seed=1) as unbroken:
+    with katib.Optimizer(X, max_trials=6, parallel=3, algorithm="random", seed=1) as unbroken:
         finish(unbroken)
     assert [t.parameters for t in optimizer.trials] == [t.parameters for t in unbroken.trials]
 
@@ -128,7 +129,7 @@ def test_a_second_process_may_wait(url):
 FORKED = """
 import os, sys, katib
 from katib.core.errors import PermanentError
-optimizer = katib.Optimizer({"x": katib.search.double(0, 1)}, store=sys.argv[1], name="forked")
+optimizer = katib.Optimizer({"x": katib.search.double(0, 1)}, store=sys.argv[1], name="forked", algorithm="random")
 trial = optimizer.ask()
 child = os.fork()
 if not child:
@@ -191,8 +192,9 @@ def test_one_that_reached_its_goal_is_over(url):
 def test_another_search_of_the_same_name_is_refused(url, other, what):
     with study(url, seed=1):
         pass
+    same = {"max_trials": 6, "store": url, "name": "study", "seed": 1, "algorithm": "random"}
     with pytest.raises(SpecError, match=f"name: experiment 'study' exists with another {what}; expected the same"):
-        katib.Optimizer(other.pop("space", X), max_trials=6, store=url, name="study", **{"seed": 1, **other})
+        katib.Optimizer(other.pop("space", X), **{**same, **other})
     with study(url) as optimizer:
         assert optimizer.result.experiment.spec.seed == 1
 
@@ -273,7 +275,7 @@ def test_unknown_names(wrong, text):
 
 WAITING = """
 import katib
-optimizer = katib.Optimizer({"x": katib.search.int(1, 9)})
+optimizer = katib.Optimizer({"x": katib.search.int(1, 9)}, algorithm="random")
 optimizer.ask()
 print("out", flush=True)
 optimizer.ask(timeout=60)

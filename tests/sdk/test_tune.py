@@ -468,6 +468,7 @@ def test_what_it_cannot_learn_from(warm_start, said):
 
 
 @pytest.mark.requires("ray")
+@pytest.mark.ray
 @pytest.mark.slow
 def test_a_ray_cluster_tries_what_this_machine_tries():
     from tests.trial_runners.ray_cluster import running_ray

@@ -133,7 +133,7 @@ def test_requests_of_the_served_documents(served, client, document):
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @settings(bounded, max_examples=8)
+        @settings(bounded, max_examples=max(EXAMPLES // 5, 1))
         @given(case=operation.as_strategy())
         def send(case):
             query = dict(case.query or {})

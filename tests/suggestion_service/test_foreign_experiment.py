@@ -47,6 +47,9 @@ EXPERIMENTS = {
     ),
 }
 
+# One of each way to be asked: until nothing is left, with a model, with labels, with parents. The others are like tpe.
+QUICK = ("grid", "tpe", "hyperband", "pbt")
+
 
 def katibs_own() -> FileDescriptorProto:
     """The protocol without our fields, which are numbered from 100 up, and without what only they refer to."""
@@ -161,8 +164,7 @@ def started_controller(stubs, config):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "algorithm",
-    [pytest.param(name, marks=pytest.mark.slow if name.endswith("optimization") else ()) for name in EXPERIMENTS],
+    "algorithm", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in EXPERIMENTS]
 )
 def test_a_whole_experiment(tmp_path, stubs, algorithm, record_property):
     *_, maximum = EXPERIMENTS[algorithm]

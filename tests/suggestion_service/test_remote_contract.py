@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from algorithms import create_algorithm
+from algorithms.features import Feature
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.server import serve
-from tests.contracts.algorithm_contract import EVERY, AlgorithmContract, loss
+from tests.contracts.algorithm_contract import EVERY, FINITE, AlgorithmContract, able, loss
 from tests.contracts.simulation import MIXED_FATES, Simulation
 
 
@@ -32,12 +33,34 @@ def connect(address):
         algorithm.close()
 
 
+def mostly_slow(samples):
+    """Of searches that are long, a few stay quick: remote answers are compared with local ones below."""
+    quick = ("random", "grid", "sobol", "cmaes", "hyperband", "pbt")
+    return [pytest.param(*s.values, id=s.id, marks=() if s.id in quick else pytest.mark.slow) for s in samples]
+
+
 class TestOverGrpc(AlgorithmContract):
     """Each algorithm as an engine reaches it through the service."""
 
     @pytest.fixture
     def make(self, connect):
         return connect
+
+    @pytest.mark.parametrize("sample", mostly_slow(FINITE))
+    def test_a_finite_space_is_used_up_exactly(self, make, sample):
+        super().test_a_finite_space_is_used_up_exactly(make, sample)
+
+    @pytest.mark.parametrize("sample", mostly_slow(EVERY))
+    def test_nothing_is_tried_twice_unless_it_has_a_parent(self, make, sample):
+        super().test_nothing_is_tried_twice_unless_it_has_a_parent(make, sample)
+
+    @pytest.mark.parametrize("sample", mostly_slow(able(Feature.CONSTRAINTS)))
+    def test_constraints_on_parameters_are_kept(self, make, sample):
+        super().test_constraints_on_parameters_are_kept(make, sample)
+
+    @pytest.mark.parametrize("sample", mostly_slow(able(Feature.CONSTRAINTS, finite=True)))
+    def test_a_constrained_finite_space_is_used_up_exactly(self, make, sample):
+        super().test_a_constrained_finite_space_is_used_up_exactly(make, sample)
 
 
 @pytest.mark.parametrize("sample", EVERY)

@@ -1,7 +1,8 @@
-"""A small Ray for the tests, as a process of its own on this machine, joined by address."""
+"""Small Rays for the tests, as processes of their own on this machine, joined by address."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.shared_programs import SharedPrograms
 from trial_runners.settings import RaySettings
 
 # On loopback alone, and so without tokens, which would have to be known to whoever joins by address.
@@ -24,12 +26,13 @@ _ENVIRONMENT = {
 
 # Ends when its standard input does, however this process ends.
 _SERVE = """
+import json
 import sys
 import ray
 context = ray.init(
     "local", num_cpus=int(sys.argv[1]), include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
 )
-print(context.address_info["gcs_address"], flush=True)
+print(json.dumps({"address": context.address_info["gcs_address"]}), flush=True)
 sys.stdin.read()
 ray.shutdown()
 """
@@ -44,11 +47,16 @@ def running_ray(cpus: int) -> Iterator[str]:
         [sys.executable, "-c", _SERVE, str(cpus)], stdin=pipe, stdout=pipe, text=True, env=environment
     )
     try:
-        yield process.stdout.readline().strip()
+        yield json.loads(process.stdout.readline())["address"]
     finally:
         process.stdin.close()
         process.wait(30)
         process.stdout.close()
+
+
+def shared_ray(shared: SharedPrograms, cpus: int) -> str:
+    """Address of the Ray that all workers of the run share; what one test left in it others would see."""
+    return str(shared.get("ray", "-c", _SERVE, str(cpus), environment=_ENVIRONMENT)["address"])
 
 
 @contextmanager

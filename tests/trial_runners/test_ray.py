@@ -21,7 +21,7 @@ from tests.trial_runners.objectives import attempt, perform
 from tests.trial_runners.ray_cluster import joined, open_runner, running_ray
 from trial_runners.attempt_folder import AttemptFolder
 
-pytestmark = pytest.mark.requires("ray")
+pytestmark = [pytest.mark.requires("ray"), pytest.mark.ray]
 
 
 @pytest.fixture(scope="module")

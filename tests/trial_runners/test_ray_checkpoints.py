@@ -18,7 +18,7 @@ from tests.trial_runners.objectives import attempt, perform
 from tests.trial_runners.ray_cluster import joined, running_ray
 from trial_runners.settings import RaySettings
 
-pytestmark = pytest.mark.requires("ray")
+pytestmark = [pytest.mark.requires("ray"), pytest.mark.ray]
 
 APPEND = 'f=$KATIB_CHECKPOINT_DIR/state.txt; printf a >>"$f"; echo "loss=$(wc -c <"$f")"'
 

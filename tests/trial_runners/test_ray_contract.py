@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.runner_contract import RunnerContract
+from tests.shared_programs import SharedPrograms
 from tests.trial_runners.function_adapter import FunctionAdapter
 from tests.trial_runners.local_attempts import LocalAdapter, nothing_left
 from tests.trial_runners.objectives import perform
-from tests.trial_runners.ray_cluster import joined, open_runner, running_ray
+from tests.trial_runners.ray_cluster import joined, open_runner, shared_ray
 
 pytestmark = pytest.mark.requires("ray")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with running_ray(cpus=4) as address, joined(address):
+def address(shared_programs: SharedPrograms) -> Iterator[str]:
+    address = shared_ray(shared_programs, cpus=4)
+    with joined(address):
         yield address
 
 

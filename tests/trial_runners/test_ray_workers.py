@@ -16,7 +16,7 @@ from tests.trial_runners.ray_cluster import joined, open_runner, running_ray
 from tests.trial_runners.worker_objectives import cooperate
 from trial_runners.attempt_folder import AttemptFolder
 
-pytestmark = pytest.mark.requires("ray")
+pytestmark = [pytest.mark.requires("ray"), pytest.mark.ray]
 
 Team = Callable[..., Runner]
 
