@@ -29,6 +29,7 @@ ALGORITHMS: Mapping[str, str] = {
     "hyperband": "algorithms.hyperband:Hyperband",
     "regularized-evolution": "algorithms.regularized_evolution:RegularizedEvolution",
     "local-search": "algorithms.local_search:LocalSearch",
+    "enas": "algorithms.enas.suggestion:Enas",
     "darts": "algorithms.darts.suggestion:Darts",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",
 }

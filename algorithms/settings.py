@@ -35,6 +35,7 @@ class SettingInfo:
     type: int, float or str. default: None if it is required, or if leaving it out has a meaning of its own (see
     ``help``). low, high: smallest and largest allowed value. above, below: values must be greater, or less, than
     this. choices: the allowed texts.
+    or_none: whether the text None is a value, which is None.
     convert: how to read the text where Katib does not do it by type; raises ValueError or OverflowError.
     """
 
@@ -48,6 +49,7 @@ class SettingInfo:
     above: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
+    or_none: bool = False
     convert: Callable[[str], Any] | None = None
 
     @property
@@ -59,6 +61,7 @@ class SettingInfo:
         limits.append(f"at most {self.high:g}" if self.high is not None else "")
         limits.append(f"greater than {self.above:g}" if self.above is not None else "")
         limits.append(f"less than {self.below:g}" if self.below is not None else "")
+        limits.append("or None" if self.or_none else "")
         return ", ".join([_NOUNS[self.type], *filter(None, limits)])
 
     @property
@@ -75,6 +78,8 @@ class SettingInfo:
 
     def read(self, text: str) -> Any:
         """The value that ``text`` writes. Raises ValueError or OverflowError if it is none or out of range."""
+        if self.or_none and text.strip() == "None":
+            return None
         value = (self.convert or _READERS[self.type])(text.strip())
         if self.choices and value not in self.choices:
             raise ValueError(text)
@@ -87,7 +92,7 @@ class SettingInfo:
 
 def setting(default: Any = MISSING, **rule: Any) -> Any:
     """A field of a Settings class; required without ``default``. ``rule``: help, low, high, above, below,
-    choices, convert."""
+    choices, or_none, convert."""
     return field(default=default, metadata=rule)
 
 

@@ -33,6 +33,7 @@ KATIB = (sys.executable, "-m", "katib.cli.main", "run")
 _NEEDS = {
     "algorithms/bayesianoptimization": ("skopt",),
     "collectors/tensorflow-event": ("tensorboardX",),
+    "algorithms/enas": ("torch",),
     "digits/experiment": ("skopt",),
 }
 _NEEDS_NO_DATA = ("function", "katib_client", "ray/function", "smallest", "tune")

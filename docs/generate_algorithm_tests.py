@@ -34,6 +34,7 @@ PBT = "tests/algorithms/test_population_based_training.py::"
 CMAES = "tests/algorithms/test_cma_es.py::"
 AUTO = "tests/algorithms/test_auto.py::"
 TPE = "tests/algorithms/test_tpe.py::"
+ENAS = "tests/algorithms/enas/"
 ARCHITECTURES = "tests/algorithms/architecture/test_search.py::"
 
 # All but those that take a nasConfig alone, whose tests are in tests/algorithms/architecture.
@@ -118,6 +119,16 @@ MORE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "settings validated": (SETTINGS, "tests/algorithms/test_local_search.py::test_an_endless_space_is_refused"),
         "restart-proof": (f"{ARCHITECTURES}test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice",),
         "pending trials": ("tests/algorithms/test_local_search.py::test_workers_try_neighbours_of_the_same_point",),
+        "exhausted": (USED_UP,),
+    },
+    "enas": {
+        "settings validated": (f"{ENAS}test_suggestion.py::test_bad_settings",),
+        "restart-proof": (
+            f"{ENAS}test_replay.py::test_carried_on_or_replayed_the_state_is_the_same",
+            f"{ENAS}test_suggestion.py::test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice",
+        ),
+        "failed trials": (f"{ENAS}test_replay.py::test_what_teaches_nothing",),
+        "pending trials": (f"{ENAS}test_replay.py::test_what_teaches_nothing",),
         "exhausted": (USED_UP,),
     },
     "pbt": {

@@ -20,6 +20,16 @@ from katib.core.trial import Parameters
 ARCHITECTURE, NETWORK = "architecture", "nn_config"  # the trial's parameters
 SKIP, NO_SKIP = "1", "0"
 
+_OPERATION = "operation-"
+_MOST = 10_000  # operations
+
+
+def layers_of(space: SearchSpace) -> int:
+    """The depth of the chains that ``space`` is made of; 0 if it is another one."""
+    parameters = space.parameters
+    layers = sum(parameter.name.startswith(_OPERATION) for parameter in parameters)
+    return layers if layers and parameters == _choices(layers, int(min(parameters[0].count, _MOST))) else 0
+
 
 class MacroChains:
     """All chains of the graph's depth over some operations."""
@@ -27,19 +37,11 @@ class MacroChains:
     def __init__(self, graph: Graph, operations: Sequence[Operation]) -> None:
         self._graph = graph
         self._operations = tuple(operations)
-        numbers = tuple(str(number) for number in range(len(operations)))
-        parameters = []
-        for layer in range(graph.layers):
-            parameters.append(Choice(_operation_name(layer), numbers))
-            parameters += [Choice(name, (NO_SKIP, SKIP)) for name in _skip_names(layer)]
-        self.space = SearchSpace(tuple(parameters))
+        self.space = SearchSpace(_choices(graph.layers, len(operations)))
 
     def rows(self, point: Parameters) -> list[list[int]]:
         """For each layer the number of its operation, and then a 0 or 1 for each earlier layer."""
-        return [
-            [int(str(point[name])) for name in (_operation_name(layer), *_skip_names(layer))]
-            for layer in range(self._graph.layers)
-        ]
+        return [[int(str(point[name])) for name in _names(layer)] for layer in range(self._graph.layers)]
 
     def point(self, rows: Sequence[Sequence[int]]) -> Parameters:
         """The inverse. Raises ValueError if the rows are none of this space."""
@@ -47,9 +49,8 @@ class MacroChains:
         if not shapes or not all(self._is_row(row) for row in rows):
             raise ValueError(f"{ARCHITECTURE}: got {rows!r}, expected {self._graph.layers} rows of numbers")
         point: dict[str, str] = {}
-        for layer, (operation, *skips) in enumerate(rows):
-            point[_operation_name(layer)] = str(operation)
-            point |= dict(zip(_skip_names(layer), map(str, skips), strict=True))
+        for layer, row in enumerate(rows):
+            point |= dict(zip(_names(layer), map(str, row), strict=True))
         return point
 
     def assignments(self, point: Parameters) -> Parameters:
@@ -84,9 +85,16 @@ def _described(number: int, operation: Operation) -> dict[str, Any]:
     return {"opt_id": number, "opt_type": operation.type, "opt_params": dict(operation.parameters)}
 
 
-def _operation_name(layer: int) -> str:
-    return f"operation-{layer}"
+def _names(layer: int) -> list[str]:
+    """Of the parameters of a layer: its operation, and then a skip from each earlier layer."""
+    return [f"{_OPERATION}{layer}", *(f"skip-{source}-{layer}" for source in range(layer))]
 
 
-def _skip_names(layer: int) -> list[str]:
-    return [f"skip-{source}-{layer}" for source in range(layer)]
+def _choices(layers: int, operations: int) -> tuple[Choice, ...]:
+    """The parameters of all layers."""
+    numbers = tuple(str(number) for number in range(operations))
+    choices: list[Choice] = []
+    for layer in range(layers):
+        operation, *skips = _names(layer)
+        choices += [Choice(operation, numbers), *(Choice(name, (NO_SKIP, SKIP)) for name in skips)]
+    return tuple(choices)

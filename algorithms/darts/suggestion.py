@@ -20,10 +20,6 @@ from katib.core.trial import Proposal, Suggestion
 SETTINGS, SEARCH_SPACE, LAYERS = "algorithm-settings", "search-space", "num-layers"  # the trial's parameters
 
 
-def _batch_size(text: str) -> int | None:
-    return None if text == "None" else int(text)
-
-
 @dataclass(frozen=True, slots=True)
 class DartsSettings(Settings):
     """Katib's settings of ``darts``."""
@@ -36,7 +32,7 @@ class DartsSettings(Settings):
     w_grad_clip: float = setting(5.0, low=0, help="largest norm of the weights' gradient")
     alpha_lr: float = setting(3e-4, low=0, help="learning rate of the architecture")
     alpha_weight_decay: float = setting(1e-3, low=0, help="weight decay of the architecture")
-    batch_size: int | None = setting(128, convert=_batch_size, help="examples of a step; None leaves it to the trial")
+    batch_size: int | None = setting(128, low=1, or_none=True, help="examples of a step; None leaves it to the trial")
     num_workers: int = setting(4, low=0, help="processes that load data")
     init_channels: int = setting(16, low=1, help="channels of the first cell")
     print_step: int = setting(50, low=1, help="steps between two lines of the log")
@@ -53,9 +49,6 @@ class Darts:
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting or nasConfig."""
         settings = parse(DartsSettings, spec.algorithm)
-        if settings.batch_size is not None and settings.batch_size < 1:
-            path = "spec.algorithm.algorithmSettings[batch_size]"
-            raise SpecError([Problem(path, f"got {settings.batch_size}, expected an integer, at least 1, or None")])
         if spec.nas is None:
             raise SpecError([Problem("spec.nasConfig", "missing: darts searches architectures")])
         graph, operations = Graph.of(spec.nas), operations_of(spec.nas)

@@ -149,6 +149,13 @@ def test_katibs_settings_and_defaults() -> None:
         },
         "regularized-evolution": {"population_size": 30, "sample_size": 10, "random_state": None},
         "local-search": {"initial_points": 10, "random_state": None},
+        "enas": {
+            "controller_hidden_size": 64, "controller_temperature": 5.0, "controller_tanh_const": 2.25,
+            "controller_entropy_weight": 1e-5, "controller_baseline_decay": 0.95,  # 0.999 in Katib
+            "controller_learning_rate": 0.01,  # 5e-5 in Katib, for 50 steps
+            "controller_skip_target": 0.4, "controller_skip_weight": 0.8, "controller_train_steps": 1,
+            "controller_log_every_steps": 10, "random_state": None,
+        },
         "darts": {
             "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
             "w_grad_clip": 5.0, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4,

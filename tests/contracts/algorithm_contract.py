@@ -45,6 +45,7 @@ SPACE = SearchSpace(
 STEPPED = SearchSpace(  # the same with a step for every range
     tuple(replace(p, step=(p.high - p.low) / 50) if isinstance(p, Real) and p.step is None else p for p in SPACE)
 )
+PLAIN = SearchSpace(tuple(p for p in STEPPED if p.condition is None))
 FLAT = SearchSpace(tuple(p for p in SPACE if p.condition is None))
 GRID = SearchSpace((Integer("epochs", 1, 3), Ordinal("b", (0.1, 0.2, 0.4, 0.8)), Choice("c", tuple("vwxyz"))))
 
@@ -55,7 +56,7 @@ class Sample:
 
     trials: how many a test needs to see all that the algorithm does. on_grid: settings that differ where a test needs
     many trials of the small grid, so that costly algorithms think over the last few only. space: a variant of SPACE.
-    without: what the algorithm cannot use with these settings, though it can with others.
+    without: what the algorithm cannot use with these settings, though it can with others. needs: packages of an extra.
     """
 
     algorithm: str
@@ -66,6 +67,7 @@ class Sample:
     space: SearchSpace = SPACE
     max_trials: int | None = 1000
     without: frozenset[Feature] = frozenset()
+    needs: tuple[str, ...] = ()
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -104,6 +106,7 @@ SAMPLES = {
     "auto-cmaes": Sample("auto", {"many_trials": "10"}, on_grid={"few_points": "60"}, trials=24, space=FLAT),
     "hyperband": Sample("hyperband", {"r_l": "9", "resource_name": "epochs"}, finite=False, trials=50),
     "regularized-evolution": Sample("regularized-evolution", {"population_size": "6", "sample_size": "3"}),
+    "enas": Sample("enas", space=PLAIN, needs=("torch",)),
     "local-search": Sample("local-search", {"initial_points": "4"}, space=STEPPED, trials=40),
     "pbt": Sample(
         "pbt",
@@ -115,17 +118,22 @@ SAMPLES = {
 }
 # Algorithms that need a nasConfig: tests/algorithms/architecture has their contract.
 ARCHITECTURES_ALONE = {"darts"}
-EVERY = [pytest.param(sample, id=name) for name, sample in SAMPLES.items()]
-FINITE = [pytest.param(sample, id=name) for name, sample in SAMPLES.items() if sample.finite]
+
+
+def cases(*names: str) -> list[Any]:
+    """The samples with these names, where what they need is there."""
+    return [
+        pytest.param(SAMPLES[name], id=name, marks=[*map(pytest.mark.requires, SAMPLES[name].needs)]) for name in names
+    ]
+
+
+EVERY = cases(*SAMPLES)
+FINITE = cases(*(name for name, sample in SAMPLES.items() if sample.finite))
 
 
 def able(feature: Feature, *, finite: bool = False) -> list[Any]:
     """The samples whose algorithms can use ``feature``; finite: those that use a finite space up."""
-    return [
-        pytest.param(sample, id=name)
-        for name, sample in SAMPLES.items()
-        if feature in sample.features and (sample.finite or not finite)
-    ]
+    return cases(*(n for n, sample in SAMPLES.items() if feature in sample.features and (sample.finite or not finite)))
 
 
 def using(spec: ExperimentSpec, feature: Feature) -> ExperimentSpec:

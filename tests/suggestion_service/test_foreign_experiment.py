@@ -37,6 +37,7 @@ EXPERIMENTS = {
     "auto": ({"many_trials": "12"}, SPACE, 3, 24),
     "grid": ({}, STEPPED, 5, 27),
     "regularized-evolution": ({"population_size": "8", "sample_size": "4"}, SPACE, 4, 24),
+    "enas": ({}, STEPPED, 4, 24),
     "local-search": ({"initial_points": "6"}, STEPPED, 4, 24),
     "hyperband": ({"r_l": "9", "eta": "3", "resource_name": "layers"}, SPACE, 9, 40),
     "pbt": (
@@ -162,10 +163,13 @@ def started_controller(stubs, config):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
+def marks_of(algorithm):
+    slow = [] if algorithm in QUICK else [pytest.mark.slow]
+    return [*slow, pytest.mark.requires("torch")] if algorithm == "enas" else slow
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "algorithm", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in EXPERIMENTS]
-)
+@pytest.mark.parametrize("algorithm", [pytest.param(name, marks=marks_of(name)) for name in EXPERIMENTS])
 def test_a_whole_experiment(tmp_path, stubs, algorithm, record_property):
     *_, maximum = EXPERIMENTS[algorithm]
 

@@ -55,6 +55,4 @@ def spec(nas: Mapping[str, Any], algorithm: str = "random", **settings: object) 
 
 def example(name: str) -> ExperimentSpec:
     """One of the examples in Katib's form."""
-    return load_experiment(
-        EXAMPLES / f"{name}.yaml", known=Known(frozenset(ALGORITHMS) | {"enas"}, frozenset(STOPPERS))
-    ).spec
+    return load_experiment(EXAMPLES / f"{name}.yaml", known=Known(frozenset(ALGORITHMS), frozenset(STOPPERS))).spec
