@@ -48,6 +48,7 @@ PARTS = {
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
     "matplotlib": lambda: importlib.util.find_spec("matplotlib") is not None,
     "torch": lambda: importlib.util.find_spec("torch") is not None,
+    "onnx": lambda: all(map(importlib.util.find_spec, ("onnx", "onnxscript", "onnxruntime"))),
     "tensorboard": lambda: importlib.util.find_spec("tensorboard") is not None,
     "tensorboardX": lambda: importlib.util.find_spec("tensorboardX") is not None,
     "ray": lambda: importlib.util.find_spec("ray") is not None,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from algorithms.architecture import macro, nasbench201
 from algorithms.architecture.cells import GENOTYPE, Edge, Genotype, read_genotype
-from algorithms.architecture.operations import Operation, ParameterValue, operation_named
+from algorithms.architecture.operations import Operation, ParameterValue
 from algorithms.architecture.wire import quoted, unquoted
 
 BEST_GENOTYPE = "Best-Genotype"  # the metric that a search within one trial prints
@@ -92,7 +92,6 @@ def read_benchmark_cell(text: str) -> BenchmarkCell:
     if not complete or len(nodes) != nasbench201.NODES - 1 or str(cell) != text.strip():
         expected = "Genotype(normal=..., reduce=...), a cell such as |a~0|+|a~0|b~1|+|a~0|b~1|c~2|, or a JSON object"
         raise ValueError(f"got {text!r}, expected {expected}")
-    _known([label for node in nodes for label, _ in node])
     return cell
 
 
@@ -162,8 +161,3 @@ def _layer(number: int, row: Sequence[int], embedding: Mapping[int, Operation]) 
     if len(bits) != number or any(bit not in (0, 1) for bit in bits):
         raise ValueError(f"{macro.ARCHITECTURE}: layer {number} has the skips {bits}, expected {number} of 0 and 1")
     return ChainLayer(embedding[operation], tuple(source for source, bit in enumerate(bits) if bit))
-
-
-def _known(labels: Sequence[str]) -> None:
-    for label in labels:
-        operation_named(label)

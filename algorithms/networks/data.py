@@ -42,12 +42,14 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A data set in three parts. shape: channels, height and width of an image."""
+    """A data set in three parts. mean, deviation: of each channel, by which pixels were normalised."""
 
     name: str
     train: Examples
     validation: Examples
     test: Examples
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
     classes: int = CLASSES
 
     @property
@@ -92,7 +94,8 @@ def load_images(
 
     labels = raw.train_labels[order]
     trained, held_out = part(train[kept:], labels[kept:]), part(train[:kept], labels[:kept])
-    return Images(name, trained, held_out, part(raw.test, raw.test_labels))
+    means, deviations = (tuple(each.flatten().tolist()) for each in (mean, deviation))
+    return Images(name, trained, held_out, part(raw.test, raw.test_labels), means, deviations)
 
 
 def _digits() -> RawImages:

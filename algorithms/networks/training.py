@@ -8,8 +8,6 @@ All random numbers are drawn by (seed, epoch), so training that was interrupted 
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +21,7 @@ from torch import Tensor, nn
 
 from algorithms.networks.cell_network import CellNetwork
 from algorithms.networks.data import Examples
+from algorithms.networks.files import written_aside
 from katib.core.errors import PermanentError
 
 CONFIDENCE = 0.95
@@ -153,15 +152,8 @@ def interval(values: Sequence[float]) -> Interval:
 
 def save_tensors(file: Path, state: Any) -> None:
     """Write tensors and plain values, aside and renamed, as ``torch.load(..., weights_only=True)`` reads them."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            torch.save(state, opened)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with written_aside(file) as aside:
+        torch.save(state, aside)
 
 
 def load_tensors(file: Path, device: torch.device | str = "cpu") -> Any:

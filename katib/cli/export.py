@@ -6,17 +6,14 @@ before its first row: a look over all trials finds which parameters, metrics and
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
 from katib.cli.exits import OK
+from katib.cli.output import opened_output
 from katib.cli.records import FORMATS, Columns, flat, trial_record, write_records
 from katib.cli.workshop import find_experiment, namespace_option, open_workshop, split_experiments, store_option
 from katib.core.experiment import Experiment
@@ -25,7 +22,6 @@ from katib.core.trial import Trial
 from katib.resources.status_conditions import rfc3339_exact
 
 PAGE = 500  # trials in memory at a time
-ESCAPED = "backslashreplace"  # what a trial printed may be no text
 CURVE_COLUMNS = ("trial", "number", "attempt", "metric", "sequence", "step", "time", "value", "text")
 
 
@@ -63,7 +59,7 @@ def export(words: tuple[str, ...], output: Path | None, namespace: str, store: s
     form, raw = flags["form"] or _format_of(output), flags["raw"]
     with open_workshop(store) as workshop:
         experiment = find_experiment(workshop.store, keys[0])
-        with _opened(output) as file:
+        with opened_output(output) as file:
             if flags["curves"]:
                 write_records(file, form, _measurements(workshop.store, experiment), CURVE_COLUMNS, raw=raw)
             else:
@@ -99,28 +95,3 @@ def _measurements(store: Store, experiment: Experiment) -> Iterator[dict[str, An
             values = (measurement.step, rfc3339_exact(measurement.time), measurement.value, measurement.text)
             cells = (trial.name, trial.number, attempt, measurement.metric, sequence, *values)
             yield dict(zip(CURVE_COLUMNS, cells, strict=True))
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is there only once all of it is written."""
-    if output is None or str(output) == "-":
-        with open(sys.stdout.fileno(), "w", encoding="utf-8", errors=ESCAPED, newline="", closefd=False) as file:
-            yield file
-        return
-    descriptor, name = tempfile.mkstemp(dir=output.absolute().parent, prefix=f".{output.name}-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors=ESCAPED, newline="") as file:
-            yield file
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(output)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -34,6 +34,7 @@ COMMANDS = {
     "stop": ("katib.cli.wishes:stop", "Stop experiments; they can be resumed"),
     "retry": ("katib.cli.retry:retry", "Run failed trials again, each as its next attempt"),
     "delete": ("katib.cli.wishes:delete", "Delete experiments with their trials, metrics and files"),
+    "nas": ("katib.cli.nas:nas", "Train, judge, export and draw the architectures that a search found"),
     "explain": ("katib.cli.explain:explain", "Explain a field of Experiment, Trial or Suggestion"),
     "algorithms": ("katib.cli.algorithms:algorithms", "List algorithms, or the settings of one"),
     "suggestion-service": ("katib.cli.service:suggestion_service", "Serve algorithms over gRPC, as Katib's images do"),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 import yaml
@@ -18,6 +23,8 @@ from katib.core.texts import parameters_text
 from katib.core.trial import Trial
 
 Row = Sequence[str]
+
+ESCAPED = "backslashreplace"  # what a trial printed may be no text
 
 
 class TablePrinter:
@@ -47,6 +54,31 @@ def print_object(value: Any, output: str) -> None:
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
     else:
         click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@contextmanager
+def opened_output(output: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is there only once all of it is written."""
+    if output is None or str(output) == "-":
+        with open(sys.stdout.fileno(), "w", encoding="utf-8", errors=ESCAPED, newline="", closefd=False) as file:
+            yield file
+        return
+    descriptor, name = tempfile.mkstemp(dir=output.absolute().parent, prefix=f".{output.name}-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors=ESCAPED, newline="") as file:
+            yield file
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(output)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def age(since: float | None, now: float | None = None) -> str:

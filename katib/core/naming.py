@@ -14,6 +14,8 @@ EXTRA_OF_PACKAGE = {
     "skopt": "skopt",
     "sklearn": "skopt",
     "torch": "nas",
+    "onnx": "nas",
+    "onnxscript": "nas",
     "ray": "ray",
     "fsspec": "ray",
     "kubernetes": "kubernetes",

@@ -11,7 +11,17 @@ from katib.core.outcome import MAY_BE_BEST, Outcome, outcome_of
 from katib.core.trial import Trial
 from katib.core.values import point_of
 
-__all__ = ["MAY_BE_BEST", "Incumbent", "Race", "best_trial", "best_value", "incumbents", "pareto_front", "progress"]
+__all__ = [
+    "MAY_BE_BEST",
+    "Incumbent",
+    "Race",
+    "best_trial",
+    "best_value",
+    "incumbents",
+    "pareto_front",
+    "progress",
+    "ranked",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class Race:
     Better is a smaller loss of the first target; where that is equal, of the next. Strictly better wins, so the earlier
     of two equals stays. What violates an outcome constraint is never best. Where every set of parameters runs several
     times, it is judged once all runs are in, by their mean, and its first good run stands for it. Texts (genotypes)
-    cannot be compared: the first one is best until a number comes.
+    cannot be compared: the latest one is best until a number comes, as in Katib.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -53,7 +63,7 @@ class Race:
             return False
         outcome = outcome_of(self._objective, good)
         if outcome is None:
-            if self.best is None and self._objective.available(good[0].observation):
+            if self._losses is None and self._objective.available(good[0].observation):
                 self.best = good[0]
             return False
         return self._judge(good[0], outcome)
@@ -124,6 +134,17 @@ def pareto_front(objective: Objective, trials: Iterable[Trial]) -> list[Trial]:
 
 def _finished(trials: Iterable[Trial]) -> list[Trial]:
     return sorted((t for t in trials if t.state.finished), key=lambda t: t.seq)
+
+
+def ranked(objective: Objective, trials: Iterable[Trial]) -> list[Trial]:
+    """Finished trials with a value that keep to the constraints, the best first; where no trial has a number, those
+    with a text, the latest first."""
+    good = [trial for trial in _finished(trials) if trial.state in MAY_BE_BEST]
+    outcomes = [(outcome_of(objective, [trial]), trial) for trial in good]
+    feasible = [(o.losses, t.number, t) for o, t in outcomes if o is not None and o.feasible]
+    if feasible or any(outcome is not None for outcome, _ in outcomes):
+        return [trial for _, _, trial in sorted(feasible, key=lambda each: each[:2])]
+    return [trial for trial in reversed(good) if objective.available(trial.observation)]
 
 
 def progress(experiment: Experiment) -> tuple[int, int | None]:

@@ -9,9 +9,9 @@ from katib.core.errors import MissingExtraError
 from katib.core.experiment import Experiment
 from katib.core.history import History
 from katib.core.naming import load
-from katib.core.outcome import MAY_BE_BEST, outcome_of
+from katib.core.outcome import MAY_BE_BEST
 from katib.core.trial import Parameters, Trial
-from katib.engine.summary import best_trial, best_value, incumbents, pareto_front
+from katib.engine.summary import best_trial, best_value, incumbents, pareto_front, ranked
 from katib.sdk.page import page
 from katib.sdk.table import columns
 
@@ -114,21 +114,9 @@ class Result:
             raise MissingExtraError(error.package, "plots") from error
 
     def _repr_html_(self) -> str:
-        path = incumbents(self.experiment.spec.objective, self.trials)
-        ranked = self.pareto_front if self.experiment.spec.objective.others else self._ranked()
-        return page(self.experiment, ranked, len(self.trials), path)
-
-    def _ranked(self) -> list[Trial]:
-        """Trials with a value that keep to the constraints, the best first."""
         objective = self.experiment.spec.objective
-        outcomes = ((outcome_of(objective, [trial]), trial) for trial in self.trials)
-        return [
-            t
-            for o, t in sorted(
-                ((o, t) for o, t in outcomes if o is not None and o.feasible),
-                key=lambda pair: (pair[0].losses, pair[1].number),
-            )
-        ]
+        shown = self.pareto_front if objective.others else ranked(objective, self.trials)
+        return page(self.experiment, shown, len(self.trials), incumbents(objective, self.trials))
 
     def __repr__(self) -> str:
         verdict = self.experiment.status.verdict

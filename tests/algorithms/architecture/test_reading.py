@@ -14,7 +14,6 @@ from algorithms.architecture.reading import (
     holds_architecture,
     read_architecture,
 )
-from katib.core.errors import SpecError
 
 GENOTYPE = "Genotype(normal=[[('skip_connection', 0), ('max_pooling_3x3', 1)]], normal_concat=range(2, 3), " \
            "reduce=[[('avg_pooling_3x3', 0), ('skip_connection', 1)]], reduce_concat=range(2, 3))"  # fmt: skip
@@ -56,23 +55,22 @@ def test_a_chain_as_katib_writes_it():
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "message"),
+    ("given", "message"),
     [
-        pytest.param("", ValueError, "expected Genotype", id="empty"),
-        pytest.param("Genotype(normal=1)", ValueError, "expected Genotype", id="genotype"),
-        pytest.param(BENCHMARK.replace("none~2", "none~1"), ValueError, "expected Genotype", id="edge"),
-        pytest.param(BENCHMARK[:-9] + "|", ValueError, "expected Genotype", id="edge-missing"),
-        pytest.param(BENCHMARK.replace("nor_conv_1x1", "nor_conv_2x2"), SpecError, "unknown operation", id="operation"),
-        pytest.param({"lr": 0.1}, ValueError, "got the parameters lr, expected genotype or architecture", id="none"),
-        pytest.param({"architecture": "[[0]]"}, ValueError, "nn_config: missing", id="no-nn_config"),
-        pytest.param({**KATIB, "architecture": "[[28]]"}, ValueError, "embedding", id="not-embedded"),
-        pytest.param({**KATIB, "architecture": "[[27],[29]]"}, ValueError, "layer 1 has the skips", id="skips"),
-        pytest.param({**KATIB, "architecture": "[]"}, ValueError, "a row for each layer", id="no-layers"),
-        pytest.param("{nonsense", ValueError, "expected a JSON object", id="no-json"),
+        pytest.param("", "expected Genotype", id="empty"),
+        pytest.param("Genotype(normal=1)", "expected Genotype", id="genotype"),
+        pytest.param(BENCHMARK.replace("none~2", "none~1"), "expected Genotype", id="edge"),
+        pytest.param(BENCHMARK[:-9] + "|", "expected Genotype", id="edge-missing"),
+        pytest.param({"lr": 0.1}, "got the parameters lr, expected genotype or architecture", id="none"),
+        pytest.param({"architecture": "[[0]]"}, "nn_config: missing", id="no-nn_config"),
+        pytest.param({**KATIB, "architecture": "[[28]]"}, "embedding", id="not-embedded"),
+        pytest.param({**KATIB, "architecture": "[[27],[29]]"}, "layer 1 has the skips", id="skips"),
+        pytest.param({**KATIB, "architecture": "[]"}, "a row for each layer", id="no-layers"),
+        pytest.param("{nonsense", "expected a JSON object", id="no-json"),
     ],
 )
-def test_what_is_no_architecture(given, error, message):
-    with pytest.raises(error, match=message):
+def test_what_is_no_architecture(given, message):
+    with pytest.raises(ValueError, match=message):
         read_architecture(given)
 
 

@@ -165,8 +165,9 @@ def test_odd_images_are_rounded_up():
     [
         (RESNET, Width(cells=0), "cells 0, expected whole numbers from 1 on"),
         (_chain(Operation("convolutions")), Width(), "'convolutions' has no layer"),
+        (RESNET.replace("nor_conv_3x3", "nor_conv_2x2"), Width(), "unknown operation 'nor_conv_2x2'"),
     ],
-    ids=["width", "layer"],
+    ids=["width", "layer", "operation"],
 )
 def test_what_cannot_be_built(architecture, width, message):
     with pytest.raises(PermanentError, match=message):
