@@ -26,12 +26,17 @@ SERVER = """
 import http.server, os, sys, threading, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        answer(self)
+        try:
+            with answering:
+                answer(self)
+        finally:
+            answered.set()
     def say(self, body, status=200):
         self.send_response(status)
         self.end_headers()
         self.wfile.write(body.encode())
     def log_message(self, *args): ...
+answering, answered = threading.Lock(), threading.Event()
 def serve(port):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -280,8 +285,8 @@ def answer(handler):
         ],
     )
     def test_what_the_endpoint_did_is_told(self, runner: LocalRunner, answer: str, looked: str) -> None:
-        script = f"def answer(handler): {answer}\n{OWN}time.sleep(1)"
-        records, said = self.records(runner, script, http())
+        script = f"def answer(handler): {answer}\n{OWN}answered.wait(20)\ntime.sleep(0.3)\nanswering.acquire()"
+        records, said = self.records(runner, script, http())  # it does not end in the middle of an answer
         assert records == []
         assert looked in said
 
