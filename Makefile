@@ -7,6 +7,8 @@ STAMP := $(VENV)/.ready
 # A worker takes a half of the tests, and from the other's when it has done its own: what a module sets up is so set up
 # once, where tests that are dealt out one by one would have each worker set it up.
 PYTEST := $(BIN)/python -m pytest --dist worksteal
+# Hundreds of tests start Python: what it compiles is kept, also where the surroundings (many containers) forbid that.
+unexport PYTHONDONTWRITEBYTECODE
 QUICK_TESTS := $(PYTEST) -m "not slow and not servers and not kubernetes and not ray"
 RAY_TESTS := $(PYTEST) -m ray
 KUBERNETES_TESTS := $(PYTEST) -m "kubernetes and not slow"

@@ -97,7 +97,7 @@ def test_values_come_while_the_trial_runs(tmp_path: Path, engine: Engine, worksh
     check(workshop, case)
 
 
-@every_kind(slow=("File-TEXT", "File-filter"))
+@every_kind(slow=("File-TEXT", "File-filter", "File-JSON"))
 def test_nothing_is_lost_and_nothing_twice_when_the_engine_is_killed(
     tmp_path: Path, home: Path, engine: Engine, workshop: Workshop, case: Case
 ) -> None:

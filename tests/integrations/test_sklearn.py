@@ -65,7 +65,10 @@ def failed_checks(made):
     return {check["check_name"] for check in checks if check["status"] == "failed"}
 
 
-@pytest.mark.parametrize("estimator", [Ridge(), RidgeClassifier()], ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    "estimator",
+    [pytest.param(Ridge(), id="Ridge", marks=pytest.mark.slow), pytest.param(RidgeClassifier(), id="classes")],
+)
 def test_passes_the_checks_that_scikit_learns_own_search_passes(estimator):
     space, settings = {"alpha": [0.1, 1.0]}, {"cv": 2, "random_state": 0}
     if failed := failed_checks(KatibSearchCV(estimator, space, n_trials=2, algorithm="random", **settings)):

@@ -112,7 +112,7 @@ def test_trial_and_engine_killed(root: Path) -> None:
     runner.close()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 8))])
 def test_killed_at_any_moment_each_runs_once(root: Path, tmp_path: Path, seed: int) -> None:
     count, script = 12, "echo NUMBER >>lines; sleep 0.02"
     process = engine(root, count, script)

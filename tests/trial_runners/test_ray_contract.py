@@ -14,7 +14,7 @@ from tests.trial_runners.local_attempts import LocalAdapter, nothing_left
 from tests.trial_runners.objectives import perform
 from tests.trial_runners.ray_cluster import joined, open_runner, shared_ray
 
-pytestmark = pytest.mark.requires("ray")
+pytestmark = [pytest.mark.requires("ray"), pytest.mark.ray]
 
 
 @pytest.fixture(scope="module")
