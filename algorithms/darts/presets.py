@@ -1,0 +1,41 @@
+"""Methods of search by name, as choices of the same few options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SELECTIONS = ARGMAX, PROJECTION, RETRAIN = ("argmax", "projection", "retrain")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What tells one search from another.
+
+    order: of the architecture's gradient, 1 or 2. sampling: from alphas to weights, one of ``sampling.SAMPLINGS``.
+    partial_channels: one of so many channels goes through the operations. edge_normalisation: whether edges have
+    weights of their own. auxiliary_skip: whether there are further skip connections, whose weight falls from 1 to 0.
+    warm_up: share of the epochs, 0 to below 1, in which the weights alone are trained. selection: how the genotype is
+    found in the end. most_skips: skip connections of the normal cell at most, None for any number.
+    """
+
+    order: int = 1
+    sampling: str = "softmax"
+    partial_channels: int = 1
+    edge_normalisation: bool = False
+    auxiliary_skip: bool = False
+    warm_up: float = 0.0
+    selection: str = ARGMAX
+    most_skips: int | None = None
+
+
+ROBUST = "robust"
+PRESETS = {
+    # Partial channels and an auxiliary skip connection each keep a search from collapsing, and the first are quicker.
+    ROBUST: Method(partial_channels=4, edge_normalisation=True, auxiliary_skip=True, warm_up=0.3, selection=RETRAIN),
+    "darts": Method(),  # Liu, Simonyan & Yang 2019
+    "darts-2nd": Method(order=2),
+    "pc-darts": Method(partial_channels=4, edge_normalisation=True, warm_up=0.3),  # Xu et al. 2020: 15 of 50 epochs
+    "gdas": Method(sampling="gumbel"),  # Dong & Yang 2019
+    "drnas": Method(sampling="dirichlet"),  # Chen et al. 2021, without its growing of the channels
+    "darts-minus": Method(auxiliary_skip=True),  # Chu et al. 2021
+}
