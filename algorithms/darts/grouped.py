@@ -63,7 +63,7 @@ def convolved(x: Tensor, kernels: Tensor, stride: int, dilation: int, groups: in
 
 def worth_composing(x: Tensor) -> bool:
     """Whether ``composed`` is quicker."""
-    return x.is_cpu
+    return bool(x.is_cpu)
 
 
 def composed(x: Tensor, depthwise: JoinedConvolution, pointwise: JoinedConvolution) -> Tensor:
