@@ -99,7 +99,7 @@ SAMPLES = {
         "bayesianoptimization",
         {"n_initial_points": "5", "base_estimator": "ET", "acq_func": "EIps"},
         on_grid={"n_initial_points": "55"},
-        trials=8,
+        trials=7,
         without=frozenset({Feature.OBJECTIVES, Feature.DECLARED}),
     ),
     "auto": Sample("auto", on_grid={"few_points": "60"}, trials=13),
