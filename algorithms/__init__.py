@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from algorithms.architecture.search import ArchitectureSearch
+from algorithms.architecture.spaces import ArchitectureSpace
 from algorithms.choices import Alternative
 from algorithms.features import Feature, check_features
 from algorithms.settings import SettingInfo, Settings, describe
@@ -30,6 +31,7 @@ ALGORITHMS: Mapping[str, str] = {
     "regularized-evolution": "algorithms.regularized_evolution:RegularizedEvolution",
     "local-search": "algorithms.local_search:LocalSearch",
     "enas": "algorithms.enas.suggestion:Enas",
+    "gp-nas": "algorithms.gp_nas.suggestion:GPNAS",
     "darts": "algorithms.darts.suggestion:Darts",
     "pbt": "algorithms.population_based_training:PopulationBasedTraining",
 }
@@ -38,14 +40,15 @@ STOPPERS: Mapping[str, str] = {
 }
 
 
-def create_algorithm(spec: ExperimentSpec) -> Algorithm:
-    """The algorithm that ``spec`` names. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings and
-    on what the algorithm cannot use."""
+def create_algorithm(spec: ExperimentSpec, architectures: ArchitectureSpace | None = None) -> Algorithm:
+    """The algorithm that ``spec`` names. architectures: what the points of its space are, where it is one of
+    architectures. Raises UnknownNameError, MissingExtraError, or SpecError on bad settings and on what the algorithm
+    cannot use."""
     kind = load("algorithm", spec.algorithm.name, ALGORITHMS)
     check_features(spec, getattr(kind, "supports", frozenset()))
     if spec.nas is not None and not getattr(kind, "reads_architectures", False):
-        return ArchitectureSearch(spec, kind)
-    algorithm: Algorithm = kind(spec)
+        return ArchitectureSearch(spec, create_algorithm)
+    algorithm: Algorithm = kind(spec, architectures) if getattr(kind, "models_architectures", False) else kind(spec)
     return algorithm
 
 

@@ -21,6 +21,7 @@ from functools import cache
 import numpy as np
 
 from algorithms import create_algorithm, features_of
+from algorithms.architecture.spaces import ArchitectureSpace
 from algorithms.choices import Alternative
 from algorithms.features import Feature, uses
 from algorithms.random_search import RANDOM_STATE_HELP
@@ -38,6 +39,7 @@ RULE = "auto/rule"
 _MODEL = "bayesianoptimization"
 _DISTRIBUTION = "cmaes"
 _ENUMERATION = "grid"
+_ARCHITECTURES = "gp-nas"
 _LEFT = 0.2  # of the trials that make many: so many must be to come, or a distribution has no time to narrow
 _DENSE = 10  # times as many points as trials must a space have, for it not to be used up by a distribution
 _MOST_DIMENSIONS = 100
@@ -54,17 +56,24 @@ class AutoSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the choice is made by. known: finished trials with a value, in the space as it is now."""
+    """What the choice is made by. known: finished trials with a value, in the space as it is now. architectures:
+    whether the space is one of architectures."""
 
     spec: ExperimentSpec
     settings: AutoSettings
     known: int
+    architectures: bool
 
     @property
     def few_points(self) -> bool:
         """Whether all points of the space are tried in a round or little more."""
         few = max(self.spec.budget.parallel, self.settings.few_points)
         return self.spec.space.cardinality <= few and _can_use(_ENUMERATION, self.spec)
+
+    @property
+    def of_architectures(self) -> bool:
+        """Whether networks are searched, and their structure can be learned from."""
+        return self.architectures and _can_use(_ARCHITECTURES, self.spec)
 
     @property
     def one_round(self) -> bool:
@@ -110,6 +119,12 @@ LINES = (
         lambda situation: situation.few_points,
     ),
     _Line(
+        "architectures",
+        f"the experiment has a nasConfig and asks for nothing that {_ARCHITECTURES} cannot use",
+        _ARCHITECTURES,
+        lambda situation: situation.of_architectures,
+    ),
+    _Line(
         "one-round",
         "as many parallel trials as the experiment has in all: none ends before the last starts",
         "sobol",
@@ -138,12 +153,15 @@ class Auto:
 
     settings_class = AutoSettings
     supports = frozenset(Feature)
+    models_architectures = True
     choices: tuple[Alternative, ...] = LINES
 
-    def __init__(self, spec: ExperimentSpec) -> None:
-        """Raises SpecError on a bad setting."""
+    def __init__(self, spec: ExperimentSpec, architectures: ArchitectureSpace | None = None) -> None:
+        """architectures: what the points of the space are, where networks are searched. Raises SpecError on a bad
+        setting."""
         self._settings = parse(AutoSettings, spec.algorithm)
         self._spec = spec
+        self._architectures = architectures
         self._delegate = cache(self._create)
 
     def suggest(self, history: History, count: int) -> Proposal:
@@ -157,7 +175,8 @@ class Auto:
         """The line that decides."""
         view = history.view()
         known = int(np.count_nonzero(view.in_space & ~view.failed))
-        situation = Situation(replace(self._spec, space=history.space), self._settings, known)
+        spec = replace(self._spec, space=history.space)
+        situation = Situation(spec, self._settings, known, self._architectures is not None)
         return next(line for line in LINES if line.fits(situation))
 
     def _create(self, rule: str) -> Algorithm:
@@ -166,7 +185,8 @@ class Auto:
         if self._settings.random_state is not None:
             settings["random_state"] = str(self._settings.random_state)
         budget = replace(self._spec.budget, max_trials=None)  # grid refuses one beyond the points that there are
-        return create_algorithm(replace(self._spec, algorithm=Component(line.algorithm, settings), budget=budget))
+        spec = replace(self._spec, algorithm=Component(line.algorithm, settings), budget=budget)
+        return create_algorithm(spec, self._architectures)
 
 
 def _can_use(algorithm: str, spec: ExperimentSpec) -> bool:

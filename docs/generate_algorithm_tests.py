@@ -38,7 +38,7 @@ ENAS = "tests/algorithms/enas/"
 ARCHITECTURES = "tests/algorithms/architecture/test_search.py::"
 
 # All but those that take a nasConfig alone, whose tests are in tests/algorithms/architecture.
-SHOWN = [name for name in ALGORITHMS if name != "darts"]
+SHOWN = [name for name in ALGORITHMS if name not in ("darts", "gp-nas")]
 
 # What each column rests on for every algorithm; {} is its name.
 COMMON: Mapping[str, tuple[str, ...]] = {

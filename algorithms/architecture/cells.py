@@ -13,7 +13,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from algorithms.architecture.operations import Operation
+from algorithms.architecture.operations import NOTHING, PASSED_ON, Operation
+from algorithms.architecture.wiring import SAME, Wiring
+from algorithms.architecture.wiring import Edge as Applied
 from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Parameters
 
@@ -24,6 +26,7 @@ INPUTS = 2  # states that a cell begins with, and inputs that a node has
 Edge = tuple[str, int]  # label of the operation, number of the state
 Cell = tuple[tuple[Edge, ...], ...]  # the inputs of each node
 
+_BESIDE = "concatenation"  # how nodes come to the output: not added up
 _TEXT = re.compile(r"Genotype\((.*)\)", re.DOTALL)
 
 
@@ -64,6 +67,7 @@ class DartsCells:
 
     def __init__(self, operations: Sequence[Operation], nodes: int) -> None:
         self._nodes = nodes
+        self.depth = nodes + 1  # with the one that brings a node to the output
         labels = tuple(operation.label for operation in operations)
         parameters = []
         for cell, node in itertools.product(CELLS, range(nodes)):
@@ -96,9 +100,28 @@ class DartsCells:
             raise ValueError(f"{GENOTYPE}: got {genotype}, which is none of this space")
         return wanted
 
+    def wirings(self, point: Parameters) -> tuple[Wiring, ...]:
+        """The two cells. Their output has each node's channels beside the others'. What a reduction cell passes on from
+        its inputs is halved on the way, so it is an operation there."""
+        return tuple(
+            _wiring(cell, halved=name == "reduce") for name, cell in zip(CELLS, self.genotype(point)[:2], strict=True)
+        )
+
     def _node(self, point: Parameters, cell: str, node: int) -> tuple[Edge, ...]:
         states = str(point.get(f"{cell}-{node}-inputs", "0,1")).split(",")
         return tuple((str(point[f"{cell}-{node}-operation-{i}"]), int(state)) for i, state in enumerate(states))
+
+
+def _wiring(cell: Cell, halved: bool) -> Wiring:
+    """halved: whether the cell has half the width and height of its inputs."""
+
+    def applied(operation: str, state: int) -> Applied:
+        same = operation in PASSED_ON and not (halved and state < INPUTS)
+        return Applied(SAME if same else operation, state)
+
+    nodes = [tuple(applied(*edge) for edge in node if edge[0] != NOTHING) for node in cell]
+    output = tuple(Applied(_BESIDE, INPUTS + node) for node in range(len(cell)))
+    return Wiring(INPUTS, (*nodes, output))
 
 
 def _arguments(text: str) -> dict[str, object]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from algorithms.architecture.operations import Operation
+from algorithms.architecture.operations import NOTHING, PASSED_ON, Operation
 from algorithms.architecture.spaces import Graph
 from algorithms.architecture.wire import quoted, unquoted
+from algorithms.architecture.wiring import SAME, Edge, Wiring
 from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Parameters
 
 ARCHITECTURE, NETWORK = "architecture", "nn_config"  # the trial's parameters
 SKIP, NO_SKIP = "1", "0"
 
+_LAST, _JOINED = "last", "joined"  # where earlier outputs are joined to a layer's input: what happens to each of them
 _OPERATION = "operation-"
 _MOST = 10_000  # operations
 
@@ -38,6 +40,7 @@ class MacroChains:
         self._graph = graph
         self._operations = tuple(operations)
         self.space = SearchSpace(_choices(graph.layers, len(operations)))
+        self.depth = 2 * graph.layers  # a layer's operation, and that which joins its input
 
     def rows(self, point: Parameters) -> list[list[int]]:
         """For each layer the number of its operation, and then a 0 or 1 for each earlier layer."""
@@ -74,6 +77,18 @@ class MacroChains:
         if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
             raise ValueError(f"{ARCHITECTURE}: got {rows!r}, expected a list of rows")
         return self.point(rows)
+
+    def wirings(self, point: Parameters) -> tuple[Wiring, ...]:
+        """The chain; of each layer what is joined to its input, then its output. State 0 is the network's input, state
+        2 (l + 1) the output of layer l, counted from 0."""
+        nodes: list[tuple[Edge, ...]] = []
+        for layer, (number, *skips) in enumerate(self.rows(point)):
+            joined = [Edge(_JOINED, 2 * (source + 1)) for source, skip in enumerate(skips) if skip]
+            nodes.append((Edge(_LAST if joined else SAME, 2 * layer), *joined))
+            operation = self._operations[number]
+            label = SAME if operation.type in PASSED_ON else operation.label
+            nodes.append(() if operation.type == NOTHING else (Edge(label, 2 * layer + 1),))
+        return (Wiring(1, tuple(nodes)),)
 
     def _is_row(self, row: Sequence[int]) -> bool:
         operation, *skips = row

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from algorithms.architecture.operations import Operation
+from algorithms.architecture.operations import NOTHING, PASSED_ON, Operation
+from algorithms.architecture.wiring import SAME, Edge, Wiring
 from katib.core.space import Choice, SearchSpace
 from katib.core.trial import Parameters
 
@@ -28,6 +29,8 @@ def edges() -> Iterator[tuple[int, int]]:
 
 class NasBench201Cells:
     """All cells over some operations."""
+
+    depth = NODES - 1
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         names = tuple(operation.label for operation in operations)
@@ -50,6 +53,15 @@ class NasBench201Cells:
         if not self.space.contains(point):
             raise ValueError(f"{ARCHITECTURE}: got {text!r}, expected a cell such as |a~0|+|a~0|b~1|+|a~0|b~1|c~2|")
         return point
+
+    def wirings(self, point: Parameters) -> tuple[Wiring, ...]:
+        """The cell."""
+        nodes: list[list[Edge]] = [[] for _ in range(1, NODES)]
+        for source, node in edges():
+            operation = str(point[_edge_name(source, node)])
+            if operation != NOTHING:
+                nodes[node - 1].append(Edge(SAME if operation in PASSED_ON else operation, source))
+        return (Wiring(1, tuple(map(tuple, nodes))),)
 
 
 def _edge_name(source: int, node: int) -> str:

@@ -43,6 +43,9 @@ class Rule:
         return isinstance(value, int) and value >= self.low and not (self.odd and value % 2 == 0)
 
 
+NOTHING = "none"  # the kind that gives zero
+PASSED_ON = ("skip_connect", "skip_connection")  # kinds that give their input
+
 KERNEL = Rule(odd=True)
 COUNT = Rule()
 

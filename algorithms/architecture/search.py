@@ -40,15 +40,17 @@ _NAMES = tuple(ArchitectureSettings.__dataclass_fields__)
 class ArchitectureSearch:
     """The algorithm of an experiment with ``nasConfig``."""
 
-    def __init__(self, spec: ExperimentSpec, create: Callable[[ExperimentSpec], Algorithm]) -> None:
-        """create: makes the algorithm over the choices. Raises SpecError on a bad nasConfig or setting."""
+    def __init__(self, spec: ExperimentSpec, create: Callable[[ExperimentSpec, ArchitectureSpace], Algorithm]) -> None:
+        """create: makes the algorithm over the choices of an architecture space. Raises SpecError on a bad nasConfig or
+        setting."""
         given = spec.algorithm.settings
         own = {name: text for name, text in given.items() if name in _NAMES}
         rest = Component(spec.algorithm.name, {name: text for name, text in given.items() if name not in _NAMES})
         settings = parse(ArchitectureSettings, Component(spec.algorithm.name, own))
         self._architectures = architecture_space(spec, settings)
         self._translation = Translation(self._architectures.space, self._point)
-        self._inner = create(replace(spec, space=self._architectures.space, algorithm=rest, nas=None))
+        inner = replace(spec, space=self._architectures.space, algorithm=rest, nas=None)
+        self._inner = create(inner, self._architectures)
 
     def suggest(self, history: History, count: int) -> Proposal:
         """What the algorithm proposes, as trials' texts."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from algorithms.architecture.wiring import Wiring
 from katib.core.errors import Problem, SpecError
 from katib.core.space import SearchSpace
 from katib.core.trial import Parameters
@@ -25,12 +26,21 @@ class ArchitectureSpace(Protocol):
         """The choices that make an architecture."""
         ...
 
+    @property
+    def depth(self) -> int:
+        """Operations that a path from an input to the output has at most."""
+        ...
+
     def assignments(self, point: Parameters) -> Parameters:
         """The parameters of the trial that evaluates the architecture ``point``."""
         ...
 
     def parameters(self, assignments: Parameters) -> Parameters:
         """The architecture that a trial evaluates. Raises ValueError if its texts are none of this space."""
+        ...
+
+    def wirings(self, point: Parameters) -> tuple[Wiring, ...]:
+        """What it computes: a graph of operations, or one for each of its cells."""
         ...
 
 

@@ -21,12 +21,13 @@ _GROWTH = 1.05
 _REMEMBERED = 64
 
 
-def anchor(count: int) -> int:
-    """The largest anchor that is at most ``count``: 1, 2, ..., 20, then each 5 % (at least one) more."""
-    if count <= _EACH:
+def anchor(count: int, each: int = _EACH, growth: float = _GROWTH) -> int:
+    """The largest anchor that is at most ``count``: 1, 2, ..., ``each``, then ``growth`` times as many (at least one
+    more)."""
+    if count <= each:
         return count
-    reached = _EACH
-    while (after := max(reached + 1, int(reached * _GROWTH))) <= count:
+    reached = each
+    while (after := max(reached + 1, int(reached * growth))) <= count:
         reached = after
     return reached
 

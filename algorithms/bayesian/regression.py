@@ -7,6 +7,7 @@ exact (ibid., eq. 5.9). Every fit starts from the same fixed points, so it depen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +27,8 @@ _STEPS = 60
 
 
 class Hyperparameters(NamedTuple):
-    """weights: (p,) inverse squared lengthscale of each feature. scale: variance of the process. noise: variance of an
-    observation around it. Both in units of the variance of y."""
+    """weights: (p,) inverse squared lengthscale of each feature, or axis. scale: variance of the process. noise:
+    variance of an observation around it. Both in units of the variance of y."""
 
     weights: Floats
     scale: float
@@ -37,15 +38,23 @@ class Hyperparameters(NamedTuple):
 def fit(encoding: Encoding, features: Floats, y: Floats) -> Hyperparameters:
     """Fit to ``features`` (n, p) of n >= 1 points and ``y`` (n,)."""
     axes = encoding.varying
-    problem = _Problem(pairwise(features, encoding.owner, axes), y)
-    starts = [_start(length * len(axes) ** 0.5 / 2, len(axes)) for length in _STARTS]
-    bounds = [_LOG_BOUNDS] * len(axes) + [_SCALE_BOUNDS, _NOISE_BOUNDS]
+    found = fit_axes(pairwise(features, encoding.owner, axes), y)
+    weights = np.zeros(len(encoding.axes))
+    weights[axes] = found.weights
+    return found._replace(weights=weights[encoding.owner])
+
+
+def fit_axes(distances: Floats, y: Floats, lengths: Sequence[float] = _STARTS) -> Hyperparameters:
+    """Fit a weight for each axis. distances: (pairs, axes) squared ones, of all pairs i < j of points in the order of
+    ``pairwise``. lengths: lengthscales to start from, in units of sqrt(d) / 2."""
+    count = distances.shape[1]
+    problem = _Problem(distances, y)
+    starts = [_start(length * count**0.5 / 2, count) for length in lengths]
+    bounds = [_LOG_BOUNDS] * count + [_SCALE_BOUNDS, _NOISE_BOUNDS]
     options = {"maxiter": _STEPS, "gtol": 1e-2, "ftol": 1e-7}
     found = [minimize(problem, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in starts]
     best = np.exp(min(found, key=lambda result: float(result.fun)).x)
-    weights = np.zeros(len(encoding.axes))
-    weights[axes] = best[:-2]
-    return Hyperparameters(weights[encoding.owner], float(best[-2]), float(best[-1]))
+    return Hyperparameters(best[:-2], float(best[-2]), float(best[-1]))
 
 
 def _start(lengthscale: float, count: int) -> Floats:

@@ -69,6 +69,7 @@ def test_an_algorithm_from_elsewhere_is_used_by_module_and_class() -> None:
         pytest.param("hyperband", {"r_l": "9", "resource_name": "epochs", "eta": "nan"}, ["[eta]: got 'nan'"]),
         pytest.param("regularized-evolution", {"sample_size": "0"}, ["[sample_size]: got '0'", "at least 1"]),
         pytest.param("local-search", {"initial_point": "4"}, ["did you mean 'initial_points'?"]),
+        pytest.param("gp-nas", {"initial_points": "1"}, ["[initial_points]: got '1'", "at least 2"]),
         pytest.param("pbt", {}, ["needs the setting 'n_population'", "needs the setting 'truncation_threshold'"]),
         pytest.param("pbt", {"n_population": "4"}, ["[n_population]: got '4', expected an integer, at least 5"]),
         pytest.param("pbt", {"n_population": "many"}, ["[n_population]: got 'many'"]),
@@ -156,6 +157,7 @@ def test_katibs_settings_and_defaults() -> None:
             "controller_skip_target": 0.4, "controller_skip_weight": 0.8, "controller_train_steps": 1,
             "controller_log_every_steps": 10, "random_state": None,
         },
+        "gp-nas": {"initial_points": 10, "random_state": None},
         "darts": {
             "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
             "w_grad_clip": 5.0, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4,

@@ -100,6 +100,27 @@ def test_the_choice(spec: ExperimentSpec, finished: int, rule: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operations", "changes", "rule"),
+    [
+        pytest.param(("nor_conv_3x3", "skip_connect"), {}, "architectures", id="networks"),
+        pytest.param(("nor_conv_3x3",), {}, "few-points", id="one network"),
+        pytest.param(
+            ("nor_conv_3x3", "none"), {"objective": Objective("loss", others=(Target("size"),))}, "default",
+            id="a trade-off",
+        ),
+    ],
+)  # fmt: skip
+def test_the_choice_where_networks_are_searched(
+    operations: tuple[str, ...], changes: dict[str, Any], rule: str
+) -> None:
+    nas = {"graphConfig": {"numLayers": 1}, "operations": [{"operationType": name} for name in operations]}
+    spec = spec_of(SearchSpace(), nas=nas, **changes)
+    (suggestion,) = create_algorithm(spec).suggest(History(spec.space, spec.objective), 1).suggestions
+    assert suggestion.labels[RULE] == rule
+    assert list(suggestion.parameters) == ["architecture"]
+
+
+@pytest.mark.parametrize(
     ("settings", "complaint"),
     [
         pytest.param({"many_trials": "9"}, "[many_trials]: got '9', expected an integer, at least 10"),

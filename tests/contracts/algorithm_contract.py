@@ -117,7 +117,7 @@ SAMPLES = {
     ),
 }
 # Algorithms that need a nasConfig: tests/algorithms/architecture has their contract.
-ARCHITECTURES_ALONE = {"darts"}
+ARCHITECTURES_ALONE = {"darts", "gp-nas"}
 
 
 def cases(*names: str) -> list[Any]:

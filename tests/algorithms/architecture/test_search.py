@@ -19,6 +19,8 @@ SEARCHERS = {
     "bayesianoptimization": {"n_initial_points": 5},
     "regularized-evolution": {"population_size": 6, "sample_size": 3},
     "local-search": {"initial_points": 4},
+    "gp-nas": {"initial_points": 4},
+    "auto": {},
 }
 FAMILIES = {"cells": CELLS, "chain": CHAIN, "nasbench201": CELL_201}
 
@@ -59,9 +61,12 @@ def test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice(family,
     assert len(set(texts)) == len(texts) == 14
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "settings"), [("regularized-evolution", {"population_size": 4}), ("gp-nas", {"initial_points": 4})]
+)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_same_over_grpc(address, family):
-    searched = simulation(FAMILIES[family], "regularized-evolution", population_size=4)
+def test_the_same_over_grpc(address, family, algorithm, settings):
+    searched = simulation(FAMILIES[family], algorithm, **settings)
     local, remote = create_algorithm(searched.spec), RemoteAlgorithm(searched.spec, address)
     for _ in range(12):
         answer = local.suggest(searched.history, 1)
@@ -71,7 +76,7 @@ def test_the_same_over_grpc(address, family):
     remote.close()
 
 
-@pytest.mark.parametrize("algorithm", ["regularized-evolution", "local-search"])
+@pytest.mark.parametrize("algorithm", ["regularized-evolution", "local-search", "gp-nas"])
 def test_it_learns(algorithm):
     """Random search finds 5 of the 6 right operations in 100 trials at best."""
     searched = simulation(CELL_201, algorithm)

@@ -1,0 +1,59 @@
+"""Architecture search by a Gaussian process: it learns from all trials how good networks are by the paths from their
+input to their output (path encoding of White, Neiswanger & Savani 2021, "BANANAS: Bayesian optimization with neural
+architectures for neural architecture search", with a Gaussian process in place of its ensemble of networks) and by the
+single choices, and proposes the one of largest expected improvement.
+
+* The first trials are random ones. Compared then are changes of the best architectures and random ones.
+* Equivalent architectures, which differ only in what is passed on or never reaches the output, are tried once, as long
+  as there are others.
+* Noise is estimated with the lengthscales, from the finished prefix at fixed numbers of trials.
+* Failed trials count as the worst that was seen, pending ones with values that are drawn from the model.
+
+Experiments with ``nasConfig`` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from algorithms.architecture.spaces import ArchitectureSpace
+from algorithms.batch import filled_with
+from algorithms.blas_threads import one_blas_thread
+from algorithms.random_search import RANDOM_STATE_HELP
+from algorithms.randomness import seed_of
+from algorithms.settings import Settings, parse, setting
+from katib.core.errors import Problem, SpecError
+from katib.core.experiment import ExperimentSpec
+from katib.core.history import History
+from katib.core.naming import load
+from katib.core.trial import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class GPNASSettings(Settings):
+    """Settings of ``gp-nas``."""
+
+    initial_points: int = setting(10, low=2, help="random trials before the model is asked")
+    random_state: int | None = setting(None, low=0, help=RANDOM_STATE_HELP)
+
+
+class GPNAS:
+    """Random architectures first, then those from which the model expects the most."""
+
+    settings_class = GPNASSettings
+    models_architectures = True
+
+    def __init__(self, spec: ExperimentSpec, architectures: ArchitectureSpace | None = None) -> None:
+        """architectures: what the points of the space are. Raises SpecError without them, or on a bad setting."""
+        settings = parse(GPNASSettings, spec.algorithm)
+        if architectures is None:
+            raise SpecError([Problem("spec.nasConfig", f"missing: {spec.algorithm.name} searches architectures")])
+        # Looked up late, so that the settings can be read without what the model loads.
+        kind = load("engine", "algorithms.gp_nas.searcher:Searcher", {})
+        seed = seed_of(settings.random_state, spec.seed)
+        self._searcher = kind(architectures, seed, settings.initial_points)
+
+    def suggest(self, history: History, count: int) -> Proposal:
+        """``count`` new architectures, or fewer and ``exhausted`` if no more exist."""
+        with one_blas_thread():
+            return filled_with(history, count, self._searcher.next)
