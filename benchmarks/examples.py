@@ -35,6 +35,7 @@ _NEEDS = {
     "collectors/tensorflow-event": ("tensorboardX",),
     "algorithms/enas": ("torch",),
     "digits/experiment": ("skopt",),
+    "nas/evolution-digits": ("torch",),
 }
 _NEEDS_NO_DATA = ("function", "katib_client", "ray/function", "smallest", "tune")
 

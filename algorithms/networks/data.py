@@ -11,16 +11,13 @@ import numpy as np
 
 from algorithms.networks.image_files import PUBLISHED, VARIABLE, RawImages, read_published
 from katib.core.errors import MissingExtraError, PermanentError, UnknownNameError
+from katib.core.naming import load
 
 try:
     import torch
     from torch import Tensor
 except ModuleNotFoundError as error:
     raise MissingExtraError("torch", "nas") from error
-try:
-    from sklearn.datasets import load_digits
-except ModuleNotFoundError as error:
-    raise MissingExtraError("scikit-learn", "nas") from error
 
 DIGITS = "digits"
 NAMES = (DIGITS, *PUBLISHED)
@@ -99,7 +96,10 @@ def load_images(
 
 
 def _digits() -> RawImages:
-    bundle = load_digits()
+    try:  # loaded for this set alone, since to load it takes a while
+        bundle = load("data set", "sklearn.datasets:load_digits", {})()
+    except MissingExtraError as error:
+        raise MissingExtraError("scikit-learn", "nas") from error
     images = bundle.images.astype(np.uint8)[:, None]
     order = np.random.RandomState(_ORDER_SEED).permutation(len(images))
     train, test = order[:_DIGITS_TRAINED], order[_DIGITS_TRAINED:]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from algorithms.networks.cell_network import CellNetwork
@@ -147,7 +147,7 @@ def interval(values: Sequence[float]) -> Interval:
     if len(values) < 2:
         return Interval(mean, None, tuple(values))
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error, tuple(values))
+    return Interval(mean, float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error, tuple(values))
 
 
 def save_tensors(file: Path, state: Any) -> None:

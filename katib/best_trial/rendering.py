@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from katib.best_trial.report import BestTrialReport, MetricReport, Repeats, Solution
-from katib.core.texts import count, duration, number, parameters_text
+from katib.core.texts import count, duration, in_namespace, number, parameters_text
 
 SHOWN = 10  # trials of the front
 
@@ -23,10 +23,13 @@ def as_document(report: BestTrialReport) -> dict[str, Any]:
 
 def as_text(report: BestTrialReport) -> str:
     """The block that ends a run."""
-    metrics = [(metric.name, _value(metric), f"({metric.strategy})") for metric in report.metrics]
-    wide = max((len(row[1]) for row in metrics), default=0)
+    metrics = [
+        (metric.name, _value(metric), f"({metric.strategy})" if metric.value is not None else "")
+        for metric in report.metrics
+    ]
+    wide = max((len(value) for _, value, strategy in metrics if strategy), default=0)
     sections: dict[str, Rows] = {
-        "metrics": [(name, value.ljust(wide), strategy) for name, value, strategy in metrics],
+        "metrics": [(name, f"{value.ljust(wide)}  {strategy}".rstrip()) for name, value, strategy in metrics],
         "parameters": list(report.texts.items()),
     }
     facts: Rows = [*_facts(report)]
@@ -57,8 +60,11 @@ def as_markdown(report: BestTrialReport) -> str:
         "## Metrics",
         _table(head, metrics),
     ]
+    if report.architecture:
+        drawn = f"`katib nas draw {report.experiment}{in_namespace(report.namespace)} -o best.svg` draws it."
+        parts += ["## Architecture", _fenced(report.architecture, ""), drawn]
     if report.command:
-        parts += ["## Run it again", _fenced(report.command)]
+        parts += ["## Run it again", _fenced(report.command, "sh")]
     if report.front:
         names = list(report.front[0].values)
         parts += ["## Trials that none beats in every objective", _table(("trial", *names, ""), _front_rows(report))]
@@ -81,6 +87,8 @@ def _facts(report: BestTrialReport) -> list[tuple[str, str]]:
         facts.append(("repeats", repeats_text(report.repeats, report.metrics[0].name)))
     if report.seconds is not None:
         facts.append(("ran for", duration(report.seconds)))
+    if report.architecture:
+        facts.append(("drawn by", f"katib nas draw {report.experiment}{in_namespace(report.namespace)}"))
     folders = (("files", report.files), ("checkpoint", report.checkpoint))
     return [*facts, *((name, folder) for name, folder in folders if folder)]
 
@@ -122,9 +130,9 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{each}" if each in "\\|`*_<>[]" else each for each in line)
 
 
-def _fenced(command: str) -> str:
+def _fenced(text: str, language: str) -> str:
     """A block of code, however many backticks there are in it."""
     fence = "```"
-    while fence in command:
+    while fence in text:
         fence += "`"
-    return f"{fence}sh\n{command}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"

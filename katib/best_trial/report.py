@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from katib.architectures import architecture_of
 from katib.best_trial.rerun import rerun_command
 from katib.core.experiment import Experiment
 from katib.core.naming import load
@@ -67,6 +68,7 @@ class BestTrialReport:
     the trial, its $KATIB_SEED. repeats: where every set of parameters runs several times. seconds: that the last
     attempt ran. files, checkpoint: folders on this machine, None if there are none here. command: a shell line that
     runs the trial again, empty if there is none. front: with several objectives, the best by the first one first.
+    architecture: of an experiment with nasConfig, what the trial was given, or came to by itself.
     """
 
     experiment: str
@@ -87,6 +89,7 @@ class BestTrialReport:
     checkpoint: str | None
     command: str
     front: tuple[Solution, ...] = ()
+    architecture: str | None = None
 
 
 def report_trial(
@@ -120,7 +123,13 @@ def report_trial(
         checkpoint=checkpoint,
         command=rerun_command(experiment, trial),
         front=_front(spec.objective, trials) if spec.objective.others else (),
+        architecture=_architecture(experiment, trial),
     )
+
+
+def _architecture(experiment: Experiment, trial: Trial) -> str | None:
+    found = architecture_of(trial) if experiment.spec.nas is not None else None
+    return None if found is None else str(found)
 
 
 def _metrics(objective: Objective, trial: Trial) -> tuple[MetricReport, ...]:

@@ -6,12 +6,14 @@ The default rule is ``name=value``, any number of times in a line, with spaces a
   ``train/loss=1`` and ``val.loss=1`` do, because Katib's names consist of letters, digits, ``_``, ``-`` and ``|``.
 * The value is a number. A unit behind it is dropped, as Katib drops it (95%, 12ms, 3/10), and so are quotes and the
   constructors that array libraries print around a scalar (``tensor(0.5)``, ``np.float64(0.5)``).
+* ``Genotype(...)``, an architecture as Katib's trial images print it, is a text up to the end of the line.
 * ``nan``, ``inf`` and nothing at all are reports without a value, so that a trial's end can say what was reported.
 * Anything else is no report: 1,234 and 1_000 and 0x1F and 1e- are not the numbers 1, 1, 0 and 1.
 * ``loss: 0.5`` is no report either, as in Katib; such lines need a filter of the user's.
 
 The user's filters (``katib.core.filters``) take the default rule's place. Group 1 is the name, group 2 the value,
-which may be any text; it counts as a number only if all of it is one.
+which may be any text; it counts as a number only if all of it is one. Where one of them gives a metric a value, that
+another finds none is no report: a filter for numbers finds none in ``Best-Genotype=Genotype(...)``.
 
 A line's time is its first word, if that is an RFC 3339 time, else the time at which the line was read: so the latest
 value of a metric is the one that was printed last. A ``step=3`` or ``epoch=3`` in the same line is the report's step,
@@ -41,7 +43,8 @@ _SCALAR = r"(?:(?:(?:np|numpy)\.\w++|tensor|tf\.Tensor|Array)\()?+[\"']?+"
 _GOES_ON = r"(?:[._,'’\u00a0\u202f]?[0-9]|[xX][0-9a-fA-F]|[eEdD][+-]?[0-9]|[eE][+-])"
 _NO_NUMBER = r"[+-]?(?:nan|inf(?:inity)?)(?!\w)"
 _NOTHING = r"\s*+(?=$|[,;)\]}|])|\s++(?=[\w|-]++\s*+=)"
-_VALUE = rf"\s*+{_SCALAR}(?:(?P<number>(?>{NUMBER}))(?!{_GOES_ON})|(?P<other>(?i:{_NO_NUMBER})))|{_NOTHING}"
+_TEXT = r"\s*+(?P<text>Genotype\(.*+)"
+_VALUE = rf"{_TEXT}|\s*+{_SCALAR}(?:(?P<number>(?>{NUMBER}))(?!{_GOES_ON})|(?P<other>(?i:{_NO_NUMBER})))|{_NOTHING}"
 
 
 def text_collector(metrics: Sequence[str], filters: Sequence[str] = ()) -> Collector:
@@ -68,7 +71,7 @@ def _by_default(metrics: Sequence[str]) -> Find:
 
     def find(line: str) -> Iterator[tuple[str, str]]:
         for match in pattern.finditer(line):
-            yield match["name"], (match["number"] or match["other"] or "").rstrip(".")
+            yield match["name"], (match["text"] or (match["number"] or match["other"] or "").rstrip(".")).rstrip()
 
     return find
 
@@ -81,11 +84,10 @@ def _compiled(filters: Sequence[str]) -> tuple[Filter, ...]:
 
 
 def _by_filters(filters: Sequence[Filter], wanted: frozenset[str]) -> Find:
-    def find(line: str) -> Iterator[tuple[str, str]]:
-        for rule in filters:
-            for name, value in rule.find(line):
-                if name in wanted:
-                    yield name, value
+    def find(line: str) -> list[tuple[str, str]]:
+        found = [(name, value) for rule in filters for name, value in rule.find(line) if name in wanted]
+        known = {name for name, value in found if value}
+        return [(name, value) for name, value in found if value or name not in known]
 
     return find
 

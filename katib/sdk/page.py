@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from algorithms.architecture.pictures import Titled, draw_beside
+from katib.architectures import Found
 from katib.core.experiment import Experiment, ExperimentSpec
 from katib.core.trial import Trial
 from katib.engine.summary import Incumbent
@@ -16,8 +18,15 @@ _WIDTH, _HEIGHT = 320, 64
 _MOST_POINTS = 1000
 
 
-def page(experiment: Experiment, ranked: Sequence[Trial], total: int, path: Sequence[Incumbent]) -> str:
-    """ranked: the trials to show, the best first. total: how many there are. path: each improvement in order."""
+def page(
+    experiment: Experiment,
+    ranked: Sequence[Trial],
+    total: int,
+    path: Sequence[Incumbent],
+    found: Sequence[Found] = (),
+) -> str:
+    """ranked: the trials to show, the best first. total: how many there are. path: each improvement in order. found:
+    the best architectures, which are drawn beside each other."""
     spec, verdict = experiment.spec, experiment.status.verdict
     shown = ranked[:ROWS]
     objective = spec.objective
@@ -27,8 +36,12 @@ def page(experiment: Experiment, ranked: Sequence[Trial], total: int, path: Sequ
     caption = f"{kind}: {len(shown)} of {len(ranked)}" if len(ranked) > len(shown) else kind
     return (
         f'<div class="katib-result"><p><strong>{escape(experiment.key.name)}</strong><br>{escape(facts)}</p>'
-        f"{_curve(path, total)}{_table(spec, shown, caption) if shown else ''}</div>"
+        f"{_curve(path, total)}{_drawing(found)}{_table(spec, shown, caption) if shown else ''}</div>"
     )
+
+
+def _drawing(found: Sequence[Found]) -> str:
+    return draw_beside([Titled(each.title, each.architecture) for each in found]) if found else ""
 
 
 def _table(spec: ExperimentSpec, trials: Sequence[Trial], caption: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from katib.architectures import best_architectures
 from katib.core.errors import MissingExtraError
 from katib.core.experiment import Experiment
 from katib.core.history import History
@@ -16,6 +17,7 @@ from katib.sdk.page import page
 from katib.sdk.table import columns
 
 _PLOTS = "katib.sdk.plots"
+_DRAWN = 2  # architectures beside each other
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,7 +118,8 @@ class Result:
     def _repr_html_(self) -> str:
         objective = self.experiment.spec.objective
         shown = self.pareto_front if objective.others else ranked(objective, self.trials)
-        return page(self.experiment, shown, len(self.trials), incumbents(objective, self.trials))
+        found = best_architectures(objective, self.trials, _DRAWN) if self.experiment.spec.nas is not None else ()
+        return page(self.experiment, shown, len(self.trials), incumbents(objective, self.trials), found)
 
     def __repr__(self) -> str:
         verdict = self.experiment.status.verdict

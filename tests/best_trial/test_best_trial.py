@@ -52,6 +52,7 @@ def test_facts():
             {**seen, "direction": "", "latest_text": "all", "reports": 1},
         ],
         "repeats": None, "seconds": 125.5, "files": None, "checkpoint": None, "command": "", "front": [],
+        "architecture": None,
     }  # fmt: skip
 
 
@@ -125,3 +126,22 @@ def test_read_from_a_store(tmp_path):
     assert (report.files, report.checkpoint) == (str(folder), None)
     (folder / "checkpoint" / "model").touch()
     assert read_best_trial(store, tmp_path, store.get(made.key)).checkpoint == str(folder / "checkpoint")
+
+
+def test_an_architecture():
+    genotype = (
+        "Genotype(normal=[[('skip_connection', 0), ('skip_connection', 1)]], normal_concat=range(2, 3), "
+        "reduce=[[('skip_connection', 0), ('skip_connection', 1)]], reduce_concat=range(2, 3))"
+    )
+    plain = experiment(replace(ACCURACY, additional=("Best-Genotype",)))
+    searched = replace(plain, spec=replace(plain.spec, nas={}))
+    found = trial(0, {"acc": ["0.5"], "Best-Genotype": ["Genotype(", genotype]})
+    report = report_trial(searched, found)
+    assert as_document(report)["architecture"] == genotype
+    assert f"## Architecture\n\n```\n{genotype}\n```" in as_markdown(report)
+    assert [line.rstrip() for line in as_text(report).splitlines() if "Best" in line or "acc " in line] == [
+        "    acc            0.5  (max)",
+        f"    Best-Genotype  {genotype}",
+    ]
+    assert "katib nas draw exp" in as_text(report)
+    assert report_trial(plain, found).architecture is None

@@ -8,6 +8,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
+import yaml
 
 from katib.cli.exits import FAILED, NOT_FOUND, OK, USAGE
 from tests.cli.command_line import document, write
@@ -106,6 +107,45 @@ def test_drawing(katib, search, tmp_path):
     assert sum(any(name in (text or "") for name in names) for text in texts) == 2
     (tmp_path / "cell.txt").write_text(f"architecture={CELL}\n")
     assert katib("nas", "draw", "cell.txt").out == katib("nas", "draw", CELL).out
+
+
+GENOTYPE = (
+    "Genotype(normal=[[('{0}', 0), ('skip_connection', 1)]], normal_concat=range(2, 3), "
+    "reduce=[[('max_pooling_3x3', 0), ('skip_connection', 1)]], reduce_concat=range(2, 3))"
+)
+KATIB_FILTERS = [r"([\w-]+)=(Genotype.*)", r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "filters", "best"),
+    [
+        pytest.param("accuracy", [], 0, id="number-with-the-default-rule"),
+        pytest.param("accuracy", KATIB_FILTERS, 0, id="number-with-filters"),
+        pytest.param("Best-Genotype", KATIB_FILTERS[:1], 1, id="text"),
+    ],
+)
+def test_a_genotype_beside_a_number(katib, tmp_path, objective, filters, best):
+    """As Katib's image for darts prints it: the architecture of a search within one trial is a text metric."""
+    genotypes = [GENOTYPE.format(name) for name in ("convolution_3x3", "convolution_5x5")]
+    (tmp_path / "0").write_text(f"epoch 1 accuracy=0.9\nBest-Genotype={genotypes[0]}\n")
+    (tmp_path / "1").write_text(f"epoch 1 accuracy=0.8\nBest-Genotype={genotypes[1]}\n")
+    script = f"cd {tmp_path}; echo ${{trialParameters.architecture}}; if mkdir once; then cat 0; else cat 1; fi"
+    additional = [] if objective == "Best-Genotype" else ["Best-Genotype"]
+    spec = {"objective": {"type": "maximize", "objectiveMetricName": objective, "additionalMetricNames": additional}}
+    if filters:
+        collector = {"collector": {"kind": "StdOut"}, "source": {"filter": {"metricsFormat": filters}}}
+        spec["metricsCollectorSpec"] = collector
+    tree = yaml.safe_load(_search(tmp_path, script, maxTrialCount=2).read_text())
+    tree["spec"] |= spec | {"algorithm": {"algorithmName": "darts"}}
+    tree["spec"]["nasConfig"]["operations"] = [{"operationType": "skip_connection"}]
+    tree["spec"]["trialTemplate"]["trialParameters"][0]["reference"] = "num-layers"
+    assert katib("run", write(tmp_path, tree)).status == OK
+    report = json.loads(katib("best", "search", "-o", "json").out)
+    assert (report["number"], report["architecture"]) == (best, genotypes[best])
+    assert genotypes[best] in katib("best", "search", "-o", "markdown").out
+    assert genotypes[best] in katib("get", "trial", report["trial"], "-o", "json").out
+    assert genotypes[best] in katib("describe", "search").out
+    assert "conv" in katib("nas", "draw", "search").out
 
 
 def test_drawing_weights(katib, tmp_path):

@@ -98,6 +98,12 @@ TEXT: dict[str, Lines] = {
         ("loss=- 3", []),
         ("loss=−3", []),
     ],
+    "genotypes": [
+        ("accuracy=Genotype(normal=[('conv', 0)])  ", [accuracy(None, "Genotype(normal=[('conv', 0)])")]),
+        ("loss=0.5 accuracy = Genotype(a=1), b", [at(0.5), accuracy(None, "Genotype(a=1), b")]),
+        ("loss=genotype", []),
+        ("accuracy=Genotyp", []),
+    ],
     "negative zero": [("loss=-0", [at(-0.0, "-0")]), ("loss=-0.0", [at(-0.0)])],
     "nan": [
         ("loss=nan", [at(None, "nan")]),

@@ -87,6 +87,13 @@ def test_step(line: str, metrics: tuple[str, ...], step: int | None) -> None:
             id="text",
         ),
         pytest.param(
+            "accuracy=0.5 Best-Genotype=Genotype(normal=[('conv', 0)])",
+            ("accuracy", "Best-Genotype"),
+            (r"([\w-]+)=(Genotype.*)", r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"),
+            [("Best-Genotype", None, "Genotype(normal=[('conv', 0)])"), ("accuracy", 0.5, "0.5")],
+            id="text and number",
+        ),
+        pytest.param(
             "val loss is 0.5", ("val loss",), (r"(val loss) is (\S+)",), [("val loss", 0.5, "0.5")], id="space"
         ),
         pytest.param("loss: 95%", ("loss",), (r"(\w+): (\S+)",), [("loss", None, "95%")], id="no number as a whole"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 import katib
 from katib import search
+from katib.core.trial import TrialState
 
 ROOT = Path(__file__).parents[2]
 SPACE = {
@@ -257,3 +259,16 @@ def test_a_missing_package_is_named(package, method, wanted):
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     said = f"MissingExtraError package {package!r} is not installed; install it with: pip install {wanted}\n"
     assert done.stdout == said
+
+
+def test_architectures_are_drawn_beside_each_other(result):
+    cells = [
+        f"|{name}~0|+|none~0|{name}~1|+|skip_connect~0|none~1|none~2|" for name in ("nor_conv_3x3", "nor_conv_1x1")
+    ]
+    good = [trial for trial in result.trials if trial.state is TrialState.SUCCEEDED]
+    trials = tuple(replace(trial, parameters={"architecture": cell}) for trial, cell in zip(good, cells, strict=False))
+    searched = replace(result.experiment, spec=replace(result.experiment.spec, nas={}))
+    shown = replace(result, experiment=searched, trials=trials)._repr_html_()
+    assert all(trial.name in shown for trial in trials)
+    assert ">conv 3×3<" in shown
+    assert ">conv 3×3<" not in replace(result, trials=trials)._repr_html_()
