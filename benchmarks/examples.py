@@ -36,6 +36,7 @@ _NEEDS = {
     "algorithms/enas": ("torch",),
     "digits/experiment": ("skopt",),
     "nas/evolution-digits": ("torch",),
+    "nas/darts-digits": ("torch",),
 }
 _NEEDS_NO_DATA = ("function", "katib_client", "ray/function", "smallest", "tune")
 

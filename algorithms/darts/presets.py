@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SAMPLINGS = SOFTMAX, GUMBEL, DIRICHLET, SIGMOID = ("softmax", "gumbel", "dirichlet", "sigmoid")
 SELECTIONS = ARGMAX, PROJECTION, RETRAIN = ("argmax", "projection", "retrain")
 
 
@@ -11,7 +12,7 @@ SELECTIONS = ARGMAX, PROJECTION, RETRAIN = ("argmax", "projection", "retrain")
 class Method:
     """What tells one search from another.
 
-    order: of the architecture's gradient, 1 or 2. sampling: from alphas to weights, one of ``sampling.SAMPLINGS``.
+    order: of the architecture's gradient, 1 or 2. sampling: from alphas to weights, one of SAMPLINGS.
     partial_channels: one of so many channels goes through the operations. edge_normalisation: whether edges have
     weights of their own. auxiliary_skip: whether there are further skip connections, whose weight falls from 1 to 0.
     warm_up: share of the epochs, 0 to below 1, in which the weights alone are trained. selection: how the genotype is
@@ -19,7 +20,7 @@ class Method:
     """
 
     order: int = 1
-    sampling: str = "softmax"
+    sampling: str = SOFTMAX
     partial_channels: int = 1
     edge_normalisation: bool = False
     auxiliary_skip: bool = False
@@ -35,7 +36,7 @@ PRESETS = {
     "darts": Method(),  # Liu, Simonyan & Yang 2019
     "darts-2nd": Method(order=2),
     "pc-darts": Method(partial_channels=4, edge_normalisation=True, warm_up=0.3),  # Xu et al. 2020: 15 of 50 epochs
-    "gdas": Method(sampling="gumbel"),  # Dong & Yang 2019
-    "drnas": Method(sampling="dirichlet"),  # Chen et al. 2021, without its growing of the channels
+    "gdas": Method(sampling=GUMBEL),  # Dong & Yang 2019
+    "drnas": Method(sampling=DIRICHLET),  # Chen et al. 2021, without its growing of the channels
     "darts-minus": Method(auxiliary_skip=True),  # Chu et al. 2021
 }

@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from algorithms.darts.alphas import Alphas
 from algorithms.darts.mixed import CellMix
+from algorithms.darts.presets import DIRICHLET, GUMBEL, SIGMOID
 from algorithms.darts.wiring import NORMAL, REDUCE, edges_into
 
-SOFTMAX, GUMBEL, DIRICHLET, SIGMOID = SAMPLINGS = ("softmax", "gumbel", "dirichlet", "sigmoid")
 TINY = 1e-20
 
 
@@ -39,7 +39,7 @@ class Moment:
 
 
 def mix(alphas: Alphas, sampling: str, moment: Moment) -> dict[str, CellMix]:
-    """How both kinds of cells are mixed. ``sampling`` is one of SAMPLINGS."""
+    """How both kinds of cells are mixed. ``sampling`` is one of ``presets.SAMPLINGS``."""
     generator = None if moment.seed is None else torch.Generator().manual_seed(moment.seed)
     return {kind: _cell(alphas, kind, sampling, moment, generator) for kind in (NORMAL, REDUCE)}
 

@@ -22,8 +22,8 @@ from algorithms.architecture.cells import Genotype
 from algorithms.darts.alphas import Alphas
 from algorithms.darts.architect import VirtualStep, first_order, gradients, second_order
 from algorithms.darts.genotype import Selection, Strengths, entropy
-from algorithms.darts.presets import Method
-from algorithms.darts.sampling import GUMBEL, Moment, mix, strengths
+from algorithms.darts.presets import GUMBEL, Method
+from algorithms.darts.sampling import Moment, mix, strengths
 from algorithms.darts.supernet import Supernet
 from algorithms.darts.wiring import SupernetShape
 from algorithms.networks.data import Examples

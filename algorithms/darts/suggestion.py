@@ -1,28 +1,37 @@
 """``darts`` in the suggestion service: what is searched and how, as the three texts that Katib's trial images take.
 
-The search itself is done within one trial (Liu, Simonyan & Yang 2019), so all trials get the same texts.
+The search itself is done within one trial (Liu, Simonyan & Yang 2019), so all trials get the same texts. They are
+read by ``python -m algorithms.darts.train`` and by the trial image of Katib.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from algorithms.architecture.operations import PATH, Operation, operations_of
 from algorithms.architecture.spaces import Graph
 from algorithms.architecture.wire import quoted
+from algorithms.darts.presets import PRESETS, ROBUST, SAMPLINGS, SELECTIONS, Method
 from algorithms.settings import Settings, parse, setting
 from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.trial import Proposal, Suggestion
 
+KATIBS = (
+    "num_epochs", "w_lr", "w_lr_min", "w_momentum", "w_weight_decay", "w_grad_clip", "alpha_lr",
+    "alpha_weight_decay", "batch_size", "num_workers", "init_channels", "print_step", "num_nodes", "stem_multiplier",
+)  # fmt: skip
 SETTINGS, SEARCH_SPACE, LAYERS = "algorithm-settings", "search-space", "num-layers"  # the trial's parameters
+SWITCH = ON, OFF = ("on", "off")
+_PRESETS = "the preset's if left out"
 
 
 @dataclass(frozen=True, slots=True)
 class DartsSettings(Settings):
-    """Katib's settings of ``darts``."""
+    """Katib's settings of ``darts``; below them those of ``algorithms.darts.train``, which other trial images are told
+    only where they are set."""
 
     num_epochs: int = setting(50, low=1, help="epochs of the search")
     w_lr: float = setting(0.025, low=0, help="learning rate of the weights at the beginning")
@@ -38,6 +47,34 @@ class DartsSettings(Settings):
     print_step: int = setting(50, low=1, help="steps between two lines of the log")
     num_nodes: int = setting(4, low=1, help="intermediate nodes of a cell")
     stem_multiplier: int = setting(3, low=1, help="channels of the stem, as multiples of init_channels")
+    preset: str | None = setting(None, choices=tuple(PRESETS), help=f"method of the search; left out: {ROBUST}")
+    order: int | None = setting(None, low=1, high=2, help=f"of the architecture's gradient; {_PRESETS}")
+    sampling: str | None = setting(None, choices=SAMPLINGS, help=f"from alphas to weights of operations; {_PRESETS}")
+    partial_channels: int | None = setting(
+        None, low=1, help=f"one of so many channels goes through the operations; {_PRESETS}"
+    )
+    edge_normalisation: str | None = setting(None, choices=SWITCH, help=f"whether edges have weights; {_PRESETS}")
+    auxiliary_skip: str | None = setting(
+        None, choices=SWITCH, help=f"whether every edge has a further skip connection that fades; {_PRESETS}"
+    )
+    warm_up: float | None = setting(
+        None, low=0, below=1, help=f"share of the epochs in which the weights alone are trained; {_PRESETS}"
+    )
+    selection: str | None = setting(None, choices=SELECTIONS, help=f"how the genotype is found; {_PRESETS}")
+    most_skips: int | None = setting(None, low=0, help="skip connections of the normal cell at most; any if left out")
+    stop_at_collapse: str = setting(
+        OFF, choices=SWITCH, help="whether a search ends when more than half of the normal cell is skip connections"
+    )
+    candidates: int = setting(3, low=1, help="genotypes to choose from where the selection is by retraining")
+    retrain_epochs: int = setting(40, low=1, help="epochs that genotypes are trained for in the end")
+
+    @property
+    def method(self) -> Method:
+        """The preset, with what is set beside it."""
+        given = {name: getattr(self, name) for name in Method.__dataclass_fields__}
+        switches = {name: given[name] == ON for name in ("edge_normalisation", "auxiliary_skip") if given[name]}
+        changed = {name: value for name, value in given.items() if value is not None}
+        return replace(PRESETS[self.preset or ROBUST], **(changed | switches))
 
 
 class Darts:
@@ -69,7 +106,7 @@ class Darts:
 def _texts(spec: ExperimentSpec, settings: DartsSettings) -> dict[str, Any]:
     """As Katib writes them: what the user set is text, defaults are numbers."""
     given = spec.algorithm.settings
-    names = DartsSettings.__dataclass_fields__
+    names = [name for name in DartsSettings.__dataclass_fields__ if name in KATIBS or name in given]
     values = {name: given.get(name, getattr(settings, name)) for name in names}
     return {name: None if value == "None" else value for name, value in values.items()}
 

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from algorithms import create_algorithm
+from algorithms.darts.presets import PRESETS, Method
+from algorithms.darts.suggestion import DartsSettings
 from katib.core.errors import SpecError
 from katib.core.history import History
 from katib.core.space import SearchSpace
@@ -48,6 +50,27 @@ def test_katibs_examples(name, given, operations, layers):
     assert not any('"' in text for text in texts.values())
 
 
+def test_settings_of_ours_are_told_where_they_are_set():
+    made = spec(CELLS, "darts", preset="pc-darts", warm_up=0.2, most_skips=2, auxiliary_skip="on")
+    (suggestion,) = create_algorithm(made).suggest(History(SearchSpace(()), made.objective), 1).suggestions
+    told = read(suggestion.parameters["algorithm-settings"])
+    assert told == {**DEFAULTS, "preset": "pc-darts", "warm_up": "0.2", "most_skips": "2", "auxiliary_skip": "on"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({}, PRESETS["robust"]),
+        ({"preset": "darts"}, Method()),
+        ({"preset": "darts", "order": 2, "sampling": "dirichlet"}, Method(order=2, sampling="dirichlet")),
+        ({"preset": "pc-darts", "edge_normalisation": "off"}, Method(partial_channels=4, warm_up=0.3)),
+        ({"preset": "darts-minus", "auxiliary_skip": "off", "most_skips": 0}, Method(most_skips=0)),
+    ],
+)
+def test_methods(settings, method):
+    assert DartsSettings(**settings).method == method
+
+
 def test_none_is_null():
     made = spec(CELLS, "darts", batch_size="None")
     (suggestion,) = create_algorithm(made).suggest(History(SearchSpace(()), made.objective), 1).suggestions
@@ -59,6 +82,8 @@ def test_none_is_null():
     [
         (CELLS, {"num_epoch": 3}, "spec.algorithm.algorithmSettings[num_epoch]"),
         (CELLS, {"num_nodes": 0}, "spec.algorithm.algorithmSettings[num_nodes]"),
+        (CELLS, {"preset": "robusst"}, "spec.algorithm.algorithmSettings[preset]"),
+        (CELLS, {"warm_up": 1}, "spec.algorithm.algorithmSettings[warm_up]"),
         (CELLS, {"batch_size": 0}, "spec.algorithm.algorithmSettings[batch_size]"),
         ({**CELLS, "graphConfig": {}}, {}, "spec.nasConfig.graphConfig.numLayers"),
         ({**CELLS, "operations": [operation("reduction", reduction_type=["max_pooling"], pool_size=[2])]}, {},

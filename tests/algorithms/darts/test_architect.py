@@ -10,8 +10,8 @@ from torch.nn import functional  # noqa: E402
 
 from algorithms.darts.alphas import Alphas  # noqa: E402
 from algorithms.darts.architect import VirtualStep, first_order, gradients, second_order  # noqa: E402
-from algorithms.darts.presets import Method  # noqa: E402
-from algorithms.darts.sampling import SAMPLINGS, Moment, mix  # noqa: E402
+from algorithms.darts.presets import SAMPLINGS, Method  # noqa: E402
+from algorithms.darts.sampling import Moment, mix  # noqa: E402
 from algorithms.darts.search import Schedule, Search  # noqa: E402
 from algorithms.darts.supernet import Supernet  # noqa: E402
 from tests.algorithms.darts.supernets import examples, shape_of  # noqa: E402
