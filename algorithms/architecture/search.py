@@ -12,12 +12,14 @@ from algorithms.architecture.operations import operations_of
 from algorithms.architecture.spaces import ArchitectureSpace, Graph
 from algorithms.architecture.translation import Translation
 from algorithms.settings import Settings, parse, setting
-from katib.core.errors import SpecError
+from katib.core.errors import Problem, SpecError
 from katib.core.experiment import Component, ExperimentSpec
 from katib.core.history import History
 from katib.core.ports import Algorithm
+from katib.core.space import Integer, SearchSpace
 from katib.core.trial import Parameters, Proposal
 
+SETTINGS = "spec.algorithm.algorithmSettings"
 FAMILIES = ("auto", "cells", "chain", "nasbench201")
 
 
@@ -32,6 +34,7 @@ class ArchitectureSettings(Settings):
     )  # fmt: skip
     num_nodes: int = setting(4, low=1, help="intermediate nodes of a cell")
     own_operations: str = setting("", help="operations that only the trial's code knows, with commas between them")
+    min_resource: int = setting(1, low=1, help="smallest resource of a trial, with algorithms that have resource_name")
 
 
 _NAMES = tuple(ArchitectureSettings.__dataclass_fields__)
@@ -48,24 +51,47 @@ class ArchitectureSearch:
         rest = Component(spec.algorithm.name, {name: text for name, text in given.items() if name not in _NAMES})
         settings = parse(ArchitectureSettings, Component(spec.algorithm.name, own))
         self._architectures = architecture_space(spec, settings)
-        self._translation = Translation(self._architectures.space, self._point)
-        inner = replace(spec, space=self._architectures.space, algorithm=rest, nas=None)
-        self._inner = create(inner, self._architectures)
+        self._resource = _resource(rest, settings.min_resource)
+        resources = () if self._resource is None else (self._resource,)
+        space = SearchSpace((*self._architectures.space, *resources))
+        self._translation = Translation(space, self._point)
+        self._inner = create(replace(spec, space=space, algorithm=rest, nas=None), self._architectures)
 
     def suggest(self, history: History, count: int) -> Proposal:
         """What the algorithm proposes, as trials' texts."""
         proposal = self._inner.suggest(self._translation.of(history), count)
-        written = (
-            replace(each, parameters=self._architectures.assignments(each.parameters)) for each in proposal.suggestions
-        )
+        written = (replace(each, parameters=self._assignments(each.parameters)) for each in proposal.suggestions)
         return replace(proposal, suggestions=tuple(written))
 
+    def _assignments(self, point: Parameters) -> Parameters:
+        """The texts of a trial."""
+        texts = self._architectures.assignments(point)
+        return texts if self._resource is None else {**texts, self._resource.name: str(point[self._resource.name])}
+
     def _point(self, assignments: Parameters) -> Parameters:
-        """The architecture of a trial; one that is none of this space stays as it is, outside of it."""
+        """The architecture of a trial, and its resource; one that is none of this space stays as it is, outside of
+        it."""
         try:
-            return self._architectures.parameters(assignments)
+            point = self._architectures.parameters(assignments)
+            if self._resource is None:
+                return point
+            return {**point, self._resource.name: int(str(assignments.get(self._resource.name, "")))}
         except ValueError:
             return assignments
+
+
+def _resource(algorithm: Component, least: int) -> Integer | None:
+    """The parameter that carries the resource, where the algorithm is told its name. Raises SpecError."""
+    name, most = algorithm.settings.get("resource_name", ""), algorithm.settings.get("r_l", "")
+    if not name:
+        return None
+    try:
+        highest = int(float(most))
+    except (ValueError, OverflowError):  # which the algorithm complains of
+        highest = least
+    if highest < least:
+        raise SpecError([Problem(f"{SETTINGS}[r_l]", f"got {most!r}, expected at least min_resource, {least}")])
+    return Integer(name, least, highest)
 
 
 def architecture_space(spec: ExperimentSpec, settings: ArchitectureSettings) -> ArchitectureSpace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,17 @@ class Describer:
         self._choices = [each for each in architectures.space if isinstance(each, Choice)]
         self.counts = np.array([len(each.values) for each in self._choices], dtype=np.intp)
         self._known: dict[bytes, Description] = {}
+        self._points: dict[tuple[Value, ...], Description] = {}
 
-    def row(self, point: Parameters) -> Row:
-        """The choices of a point."""
-        return np.array([each.index(point[each.name]) for each in self._choices], dtype=np.intp)
+    def of_point(self, point: Parameters) -> Description:
+        """The architecture of a point, whatever else it has."""
+        key = tuple(point[each.name] for each in self._choices)
+        known = self._points.get(key)
+        if known is None:
+            row = np.array([each.index(value) for each, value in zip(self._choices, key, strict=True)], dtype=np.intp)
+            known = self._points[key] = self.of(row)
+            _forget(self._points)
+        return known
 
     def point(self, row: Row) -> dict[str, Value]:
         """The point of some choices."""
@@ -62,10 +69,15 @@ class Describer:
                 for path, count in paths(wiring, LONGEST).items()
             }
             known = Description(signature(wirings), row, found)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
+            _forget(self._known)
             self._known[key] = known
         return known
+
+
+def _forget(known: dict[Any, Description]) -> None:
+    """All of it, when it is too much."""
+    if len(known) >= _REMEMBERED:
+        known.clear()
 
 
 class Encoding:
@@ -83,9 +95,9 @@ class Encoding:
         self._columns = {path: self._width + place for place, path in enumerate(names)}
         self.owner = np.array([1] * self._width + [0] * (len(names) + 1), dtype=np.intp)
 
-    def features(self, described: Sequence[Description]) -> Floats:
+    def features(self, described: Sequence[Description], scores: Mapping[str, float] | None = None) -> Floats:
         """(n, p): roots of the numbers of paths, which keep cells with many paths from being far from everything; the
-        choices, two of which that differ lie 1 apart."""
+        choices, two of which that differ lie 1 apart. scores: a further column, by signature; 0 where there is none."""
         found = np.zeros((len(described), len(self.owner)))
         for line, each in zip(found, described, strict=True):
             line[self._firsts + each.row[: len(self._firsts)]] = 0.5**0.5
@@ -97,4 +109,6 @@ class Encoding:
                 else:
                     line[column] = count**0.5
             line[-1] = others**0.5
-        return found
+        if scores is None:
+            return found
+        return np.column_stack([found, [scores.get(each.signature, 0.0) for each in described]])

@@ -11,7 +11,7 @@ from algorithms.bayesian.posterior import Posterior
 from algorithms.bayesian.regression import Hyperparameters, fit_axes
 from algorithms.bayesian.warp import half_rank, standardized
 
-MOST = 400  # trials that the process knows at most
+MOST = 300  # trials that the process knows at most
 _EACH, _GROWTH = 10, 1.15  # anchors: hyperparameters are fitted at each of so many trials, then at 15 % more
 _LENGTHS = (0.5,)  # lengthscale that a fit starts from
 

@@ -8,6 +8,9 @@ single choices, and proposes the one of largest expected improvement.
   as there are others.
 * Noise is estimated with the lengthscales, from the finished prefix at fixed numbers of trials.
 * Failed trials count as the worst that was seen, pending ones with values that are drawn from the model.
+* With ``resource_name``, ``r_l`` and ``min_resource`` new architectures are trained for a short time, and as much as
+  that costs is spent on letting those go on from which a second process, which also knows their short results, expects
+  the most.
 
 Experiments with ``nasConfig`` only.
 """
@@ -16,9 +19,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from algorithms.architecture.search import SETTINGS
 from algorithms.architecture.spaces import ArchitectureSpace
-from algorithms.batch import filled_with
 from algorithms.blas_threads import one_blas_thread
+from algorithms.gp_nas.rungs import resources
 from algorithms.random_search import RANDOM_STATE_HELP
 from algorithms.randomness import seed_of
 from algorithms.settings import Settings, parse, setting
@@ -26,6 +30,7 @@ from katib.core.errors import Problem, SpecError
 from katib.core.experiment import ExperimentSpec
 from katib.core.history import History
 from katib.core.naming import load
+from katib.core.space import Integer
 from katib.core.trial import Proposal
 
 
@@ -33,6 +38,9 @@ from katib.core.trial import Proposal
 class GPNASSettings(Settings):
     """Settings of ``gp-nas``."""
 
+    resource_name: str = setting("", help="parameter that carries the resource of a trial, for example epochs")
+    r_l: int | None = setting(None, low=1, help="the largest resource that one trial is given")
+    eta: int = setting(8, low=2, help="a rung's trials have at least eta times the resource of the one below")
     initial_points: int = setting(10, low=2, help="random trials before the model is asked")
     random_state: int | None = setting(None, low=0, help=RANDOM_STATE_HELP)
 
@@ -51,9 +59,17 @@ class GPNAS:
         # Looked up late, so that the settings can be read without what the model loads.
         kind = load("engine", "algorithms.gp_nas.searcher:Searcher", {})
         seed = seed_of(settings.random_state, spec.seed)
-        self._searcher = kind(architectures, seed, settings.initial_points)
+        rungs: tuple[int, ...] = ()
+        if settings.resource_name:
+            if settings.r_l is None:
+                raise SpecError([Problem(f"{SETTINGS}[r_l]", "missing, expected the largest resource of a trial")])
+            resource = spec.space[settings.resource_name]
+            assert isinstance(resource, Integer)
+            rungs = resources(int(resource.low), int(resource.high), settings.eta)
+        self._searcher = kind(architectures, seed, settings.initial_points, settings.resource_name, rungs)
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new architectures, or fewer and ``exhausted`` if no more exist."""
         with one_blas_thread():
-            return filled_with(history, count, self._searcher.next)
+            proposal: Proposal = self._searcher.suggest(history, count)
+        return proposal

@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.architectures.cells import table
+from benchmarks.architectures.cells import EPOCHS, FULL, SHORT, table
 from benchmarks.architectures.play import Course, play
 from katib.core.experiment import Component
 
@@ -17,6 +17,9 @@ CONTESTANTS: Mapping[str, Component] = {
     "regularized-evolution": Component("regularized-evolution"),
     "local-search": Component("local-search"),
     "gp-nas": Component("gp-nas"),
+    "gp-nas-two-fidelities": Component(
+        "gp-nas", {"resource_name": EPOCHS, "r_l": str(FULL), "min_resource": str(SHORT)}
+    ),
 }
 
 

@@ -13,11 +13,12 @@ from algorithms.bayesian.kernels import squared_distances
 from algorithms.gp_nas.candidates import candidates
 from algorithms.gp_nas.encoding import LONGEST, Describer, Encoding
 from algorithms.gp_nas.predictor import predictor
+from algorithms.gp_nas.rungs import resources
 from katib.core.errors import SpecError
 from katib.core.history import History
 from katib.core.trial import Proposal, TrialState
 from tests.algorithms.architecture.experiments import CELL_201, CELLS, CHAIN, spec
-from tests.contracts.simulation import Simulation
+from tests.contracts.simulation import MIXED_FATES, Simulation
 
 FAMILIES = {"cells": CELLS, "chain": CHAIN, "nasbench201": CELL_201}
 FEW = {"graphConfig": {"numLayers": 1}, "operations": [{"operationType": t} for t in ("none", "nor_conv_3x3")]}
@@ -113,7 +114,7 @@ def test_noise_is_estimated():
 def test_many_trials_are_thinned_out():
     features = np.random.default_rng(3).normal(size=(900, 3))
     process = predictor(features, np.zeros(3, dtype=int), features[:, 0], np.empty((0, 3)), Memory())
-    assert len(process.features) == 400
+    assert len(process.features) == 300
     assert features[:, 0].argmin() in [
         int(np.flatnonzero((features == row).all(axis=1))[0]) for row in process.features
     ]
@@ -132,3 +133,93 @@ def test_the_first_trials_are_random_ones():
     assert [each.parameters for each in proposals] == [
         each.parameters for each in create_algorithm(spec(CELLS, "random")).suggest(empty, 10).suggestions
     ]
+
+
+RESOURCED = {"resource_name": "epochs", "r_l": 48, "min_resource": 3, "eta": 4, "initial_points": 4}
+
+
+def accuracy(parameters) -> float:
+    return convolutions(parameters) + int(parameters["epochs"]) / 100
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "eta", "expected"),
+    [(12, 200, 8, (12, 200)), (3, 48, 4, (3, 12, 48)), (12, 200, 3, (12, 49, 200)), (5, 9, 2, (9,)), (7, 7, 2, (7,))],
+)
+def test_the_resources_of_the_rungs(least, most, eta, expected):
+    assert resources(least, most, eta) == expected
+
+
+@pytest.mark.parametrize("nas", FAMILIES.values(), ids=FAMILIES)
+def test_short_trials_are_promoted_and_a_restart_changes_nothing(nas):
+    searched = Simulation(spec(nas, "gp-nas", **RESOURCED), accuracy)
+
+    def restart(proposal) -> None:
+        fresh = create_algorithm(searched.spec).suggest(searched.restarted(), len(proposal.suggestions))
+        assert (fresh.suggestions, fresh.releases) == (proposal.suggestions, proposal.releases)
+
+    searched.run(create_algorithm(searched.spec), 46, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
+    trials = searched.history.trials
+    spent = dict.fromkeys(("3", "12", "48"), 0)
+    for trial in trials.values():
+        spent[trial.parameters["epochs"]] += int(trial.parameters["epochs"])
+        if trial.parent is not None:
+            parent = trials[trial.parent]
+            assert int(parent.parameters["epochs"]) * 4 == int(trial.parameters["epochs"])
+            assert {**parent.parameters, "epochs": ""} == {**trial.parameters, "epochs": ""}
+            assert parent.state in (TrialState.SUCCEEDED, TrialState.EARLY_STOPPED)
+    assert spent["3"] >= spent["12"] >= spent["48"] > 0
+    assert len({str(trial.parameters) for trial in trials.values()}) == 46
+
+
+def test_the_best_of_the_short_trials_go_on():
+    searched = Simulation(spec(CELL_201, "gp-nas", **RESOURCED), accuracy)
+    searched.run(create_algorithm(searched.spec), 80)
+    trials = searched.history.trials
+    assert max(convolutions(trials[number].parameters) for number in last_rung(trials)) == 6
+    assert len(last_rung(trials)) <= 4
+
+
+def test_what_has_gone_on_or_failed_is_released():
+    searched = Simulation(spec(CELL_201, "gp-nas", **RESOURCED), accuracy)
+    algorithm = create_algorithm(searched.spec)
+    searched.run(algorithm, 30, fates=[TrialState.SUCCEEDED] * 5 + [TrialState.FAILED])
+    trials = searched.history.trials
+    failed = {number for number, trial in trials.items() if trial.state is TrialState.FAILED}
+    ended = {trial.parent for trial in trials.values() if trial.parent is not None and trial.state.finished}
+    assert algorithm.suggest(searched.history, 1).releases == failed - last_rung(trials) | ended
+
+
+def last_rung(trials) -> set[int]:
+    return {number for number, trial in trials.items() if trial.parameters["epochs"] == "48"}
+
+
+def test_with_a_resource_it_ends_when_all_have_the_most():
+    nas = {"graphConfig": {"numLayers": 1}, "operations": [{"operationType": "nor_conv_3x3"}]}
+    searched = Simulation(spec(nas, "gp-nas", **RESOURCED), accuracy)
+    last = searched.run(create_algorithm(searched.spec), 100, parallel=2)
+    assert [trial.parameters["epochs"] for trial in searched.history.trials.values()] == ["3", "12", "48"]
+    assert last.exhausted
+
+
+def test_hyperband_gives_architectures_a_resource_too():
+    searched = Simulation(spec(CELL_201, "hyperband", resource_name="epochs", r_l=9, min_resource=1), accuracy)
+    searched.run(create_algorithm(searched.spec), 13)
+    trials = searched.history.trials.values()
+    assert [trial.parameters["epochs"] for trial in trials] == ["1"] * 9 + ["3"] * 3 + ["9"]
+    assert max(convolutions(trial.parameters) for trial in trials) == convolutions(
+        searched.history.trials[12].parameters
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"resource_name": "epochs"}, r"\[r_l\]: missing"),
+        ({"resource_name": "epochs", "r_l": 3, "min_resource": 4}, r"\[r_l\]: got '3', expected at least min_resource"),
+        ({"resource_name": "epochs", "r_l": "many"}, r"\[r_l\]: got 'many', expected an integer"),
+    ],
+)
+def test_bad_resources(settings, words):
+    with pytest.raises(SpecError, match=words):
+        create_algorithm(spec(CELL_201, "gp-nas", **settings))
