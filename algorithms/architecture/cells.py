@@ -67,6 +67,7 @@ class DartsCells:
 
     def __init__(self, operations: Sequence[Operation], nodes: int) -> None:
         self._nodes = nodes
+        self.weights = {operation.label: operation.weights for operation in operations}
         self.depth = nodes + 1  # with the one that brings a node to the output
         labels = tuple(operation.label for operation in operations)
         parameters = []

@@ -40,6 +40,7 @@ class MacroChains:
         self._graph = graph
         self._operations = tuple(operations)
         self.space = SearchSpace(_choices(graph.layers, len(operations)))
+        self.weights = {operation.label: operation.weights for operation in operations}
         self.depth = 2 * graph.layers  # a layer's operation, and that which joins its input
 
     def rows(self, point: Parameters) -> list[list[int]]:

@@ -34,6 +34,7 @@ class NasBench201Cells:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         names = tuple(operation.label for operation in operations)
+        self.weights = {operation.label: operation.weights for operation in operations}
         self.space = SearchSpace(tuple(Choice(_edge_name(*edge), names) for edge in edges()))
 
     def assignments(self, point: Parameters) -> Parameters:

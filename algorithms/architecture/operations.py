@@ -71,6 +71,14 @@ class Operation:
         return dict(self.parameters)[name]
 
     @property
+    def weights(self) -> float:
+        """How many weights it has with as many channels out as in, as a multiple of the channels squared: the kernel's
+        area for a convolution, 1 for one that is dense in single pixels alone, 0 for whatever has none. Of an operation
+        that is not known, 0."""
+        area = float(str(dict(self.parameters).get("filter_size", 0))) ** 2 if self.type == "convolution" else 0.0
+        return _WEIGHTS.get(self.type, area)
+
+    @property
     def label(self) -> str:
         """A name that tells it from the others: Katib's for the operations of cells, ``separable_convolution_3x3``."""
         size = dict(self.parameters).get("filter_size")
@@ -79,6 +87,12 @@ class Operation:
         return "_".join([self.type, *(f"{name}={value}" for name, value in self.parameters)])
 
 
+_WEIGHTS = {
+    "nor_conv_1x1": 1.0,
+    "nor_conv_3x3": 9.0,
+    "separable_convolution": 2.0,  # applied twice (Liu, Simonyan & Yang 2019, section 3.1)
+    "dilated_convolution": 1.0,
+}
 _FILTERS = {"filter_size": KERNEL, "num_filter": COUNT, "stride": COUNT, "depth_multiplier": COUNT}
 _OPTIONAL = frozenset({"num_filter", "stride", "depth_multiplier"})
 _POOLINGS = ("max_pooling", "avg_pooling")

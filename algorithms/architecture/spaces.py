@@ -27,6 +27,11 @@ class ArchitectureSpace(Protocol):
         ...
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """How many weights each operation has, for people who compare: multiples of the channels squared, by label."""
+        ...
+
+    @property
     def depth(self) -> int:
         """Operations that a path from an input to the output has at most."""
         ...

@@ -9,7 +9,7 @@ own count of its unique cells (Dong & Yang 2020, section 3.1).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 SAME = ""  # the operation of an edge that passes its state on
@@ -51,6 +51,22 @@ def paths(wiring: Wiring, longest: int) -> dict[Path, int]:
                     found[longer] = found.get(longer, 0) + count
         states.append(found)
     return states[-1]
+
+
+def size(wiring: Wiring, weights: Mapping[str, float]) -> float:
+    """The sum of the weights of all operations that lie on a path from an input to the output. weights: of each
+    operation, 0 for those that are not in it."""
+    reached = [True] * wiring.inputs
+    for edges in wiring.nodes:
+        reached.append(any(reached[source] for _, source in edges))
+    used, total = {len(reached) - 1}, 0.0
+    for state in range(len(reached) - 1, wiring.inputs - 1, -1):
+        if state in used:
+            for operation, source in wiring.nodes[state - wiring.inputs]:
+                if reached[source]:
+                    used.add(source)
+                    total += weights.get(operation, 0.0)
+    return total
 
 
 def _output(wiring: Wiring) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.architecture.spaces import ArchitectureSpace
-from algorithms.architecture.wiring import Path, paths, signature
+from algorithms.architecture.wiring import Path, paths, signature, size
 from algorithms.bayesian.kernels import Floats
 from katib.core.space import Choice
 from katib.core.trial import Parameters, Value
@@ -22,11 +22,13 @@ Row = NDArray[np.intp]  # place of each parameter's value among its choices
 
 class Description(NamedTuple):
     """What is known of an architecture without a trial. signature: the same for equivalent ones. row: (d,) its choices.
-    paths: how many there are of each, by (number of the graph, path)."""
+    paths: how many there are of each, by (number of the graph, path). size: of its operations, as ``wiring.size`` has
+    it."""
 
     signature: str
     row: Row
     paths: Mapping[tuple[int, Path], int]
+    size: float
 
 
 class Describer:
@@ -68,7 +70,8 @@ class Describer:
                 for graph, wiring in enumerate(wirings)
                 for path, count in paths(wiring, LONGEST).items()
             }
-            known = Description(signature(wirings), row, found)
+            weights = self._architectures.weights
+            known = Description(signature(wirings), row, found, sum(size(wiring, weights) for wiring in wirings))
             _forget(self._known)
             self._known[key] = known
         return known
@@ -95,9 +98,9 @@ class Encoding:
         self._columns = {path: self._width + place for place, path in enumerate(names)}
         self.owner = np.array([1] * self._width + [0] * (len(names) + 1), dtype=np.intp)
 
-    def features(self, described: Sequence[Description], scores: Mapping[str, float] | None = None) -> Floats:
+    def features(self, described: Sequence[Description]) -> Floats:
         """(n, p): roots of the numbers of paths, which keep cells with many paths from being far from everything; the
-        choices, two of which that differ lie 1 apart. scores: a further column, by signature; 0 where there is none."""
+        choices, two of which that differ lie 1 apart."""
         found = np.zeros((len(described), len(self.owner)))
         for line, each in zip(found, described, strict=True):
             line[self._firsts + each.row[: len(self._firsts)]] = 0.5**0.5
@@ -109,6 +112,4 @@ class Encoding:
                 else:
                     line[column] = count**0.5
             line[-1] = others**0.5
-        if scores is None:
-            return found
-        return np.column_stack([found, [scores.get(each.signature, 0.0) for each in described]])
+        return found

@@ -9,6 +9,7 @@ hyperparameters from the finished prefix.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -30,6 +31,7 @@ from katib.core.history import History
 from katib.core.trial import Parameters, Proposal, Value
 
 _GOOD = 10  # architectures that are changed
+_DRAWN = 5  # of which the largest is a first trial, where large ones are expected to be good
 _FEW = 4  # trials of a rung, up to which the rung below chooses alone
 
 
@@ -37,12 +39,21 @@ class Searcher:
     """Suggests one architecture at a time."""
 
     def __init__(
-        self, architectures: ArchitectureSpace, seed: int, initial: int, name: str = "", resources: Sequence[int] = ()
+        self,
+        architectures: ArchitectureSpace,
+        seed: int,
+        initial: int,
+        name: str = "",
+        resources: Sequence[int] = (),
+        *,
+        by_size: bool = False,
     ) -> None:
         """initial: random trials before the model is asked. name, resources: parameter that carries the resource, and
-        what each rung has of it; none where all trials have the same."""
+        what each rung has of it; none where all trials have the same. by_size: the first trials are large networks,
+        and the model knows sizes."""
         self._space, self._seed, self._initial = architectures.space, seed, initial
         self._name, self._resources = name, resources
+        self._by_size = by_size
         self._describer = Describer(architectures)
         self._memory = Memory()
 
@@ -95,12 +106,21 @@ class Searcher:
         def taken(point: Parameters) -> bool:
             return batch.taken(self._with(point, 0))
 
+        if self._by_size and (found := self._largest(batch.number, seen)) is not None:
+            return self._with(found, 0)
         coordinates, rng = uniforms(self._seed, batch.number, len(space)), partial(generator, self._seed, batch.number)
         for refused in (equivalent, taken):
             point = first_unseen(space, coordinates, rng, refused)
             if point is not None:
                 return self._with(point, 0)
         return None
+
+    def _largest(self, number: int, seen: set[str]) -> dict[str, Value] | None:
+        """Of some random architectures the largest that is equivalent to none, None if each is."""
+        counts = self._describer.counts
+        rows = generator(self._seed, number).integers(counts, size=(_DRAWN, len(counts)))
+        new = [each for each in map(self._describer.of, rows) if each.signature not in seen]
+        return self._describer.point(max(new, key=lambda each: each.size).row) if new else None
 
     def _promote(self, batch: Batch, rungs: Rungs, due: bool) -> bool:
         """Let an architecture go on to the next rung, the highest one first. due: only where enough was spent below."""
@@ -130,10 +150,16 @@ class Searcher:
         """Logarithm of the improvement that the model of a rung expects of other architectures. below: their losses on
         the rung below, and those of the rung's own trials, as a further feature."""
         encoding = Encoding(self._describer, rung.known + rung.pending)
-        known, pending, asked = (encoding.features(each, below) for each in (rung.known, rung.pending, others))
-        owner = encoding.owner if below is None else np.append(encoding.owner, encoding.owner.max() + 1)
-        process = predictor(known, owner, np.array(rung.losses), pending, self._memory)
-        return LogExpectedImprovement(process).values(asked)
+
+        def features(described: list[Description]) -> Floats:
+            columns = [[math.log1p(each.size) for each in described]] * self._by_size
+            columns += [] if below is None else [[below.get(each.signature, 0.0) for each in described]]
+            return np.column_stack([encoding.features(described), *columns])
+
+        known, kinds = features(rung.known), encoding.owner.max() + 1
+        owner = np.append(encoding.owner, kinds + np.arange(known.shape[1] - len(encoding.owner)))
+        process = predictor(known, owner, np.array(rung.losses), features(rung.pending), self._memory)
+        return LogExpectedImprovement(process).values(features(others))
 
     def _with(self, point: Parameters, place: int) -> Parameters:
         """The point with the resource of a rung."""

@@ -41,6 +41,11 @@ class GPNASSettings(Settings):
     resource_name: str = setting("", help="parameter that carries the resource of a trial, for example epochs")
     r_l: int | None = setting(None, low=1, help="the largest resource that one trial is given")
     eta: int = setting(8, low=2, help="a rung's trials have at least eta times the resource of the one below")
+    prior: str = setting(
+        "none", choices=("none", "size"),
+        help="size: networks with more weights are expected to be better: the first trials are large ones, and the "
+        "model knows sizes",
+    )  # fmt: skip
     initial_points: int = setting(10, low=2, help="random trials before the model is asked")
     random_state: int | None = setting(None, low=0, help=RANDOM_STATE_HELP)
 
@@ -66,7 +71,10 @@ class GPNAS:
             resource = spec.space[settings.resource_name]
             assert isinstance(resource, Integer)
             rungs = resources(int(resource.low), int(resource.high), settings.eta)
-        self._searcher = kind(architectures, seed, settings.initial_points, settings.resource_name, rungs)
+        self._searcher = kind(
+            architectures, seed, settings.initial_points, settings.resource_name, rungs,
+            by_size=settings.prior == "size",
+        )  # fmt: skip
 
     def suggest(self, history: History, count: int) -> Proposal:
         """``count`` new architectures, or fewer and ``exhausted`` if no more exist."""

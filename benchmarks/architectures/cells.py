@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from algorithms.architecture.nasbench201 import ARCHITECTURE, NasBench201Cells
 from algorithms.architecture.operations import operations_of
+from algorithms.architecture.wiring import size
 from benchmarks.search.problems.data import data_file
 from katib.core.trial import Parameters
 
@@ -76,6 +77,16 @@ def table(folder: Path | None, data_set: str) -> CellTable:
         short=arrays[f"{data_set}_val_ep12"].astype(float),
         test=arrays[f"{data_set}_test_ep200_mean"].astype(float),
     )
+
+
+def sizes(cells: CellTable) -> tuple[Floats, Floats]:
+    """Weights of each cell (cells,), as multiples of the channels squared: of all its operations, and of those that lie
+    on a path from its input to its output."""
+    space = NasBench201Cells(operations_of(nas_config(cells.operations)))
+    points = [space.parameters({ARCHITECTURE: text}) for text in sorted(cells.rows, key=cells.rows.__getitem__)]
+    everything = [sum(space.weights[str(operation)] for operation in point.values()) for point in points]
+    reached = [sum(size(wiring, space.weights) for wiring in space.wirings(point)) for point in points]
+    return np.array(everything), np.array(reached)
 
 
 def nas_config(operations: tuple[str, ...]) -> dict[str, object]:

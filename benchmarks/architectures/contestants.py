@@ -17,6 +17,7 @@ CONTESTANTS: Mapping[str, Component] = {
     "regularized-evolution": Component("regularized-evolution"),
     "local-search": Component("local-search"),
     "gp-nas": Component("gp-nas"),
+    "gp-nas-size": Component("gp-nas", {"prior": "size"}),
     "gp-nas-two-fidelities": Component(
         "gp-nas", {"resource_name": EPOCHS, "r_l": str(FULL), "min_resource": str(SHORT)}
     ),

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
+from scipy.stats import spearmanr
 
-from benchmarks.architectures.cells import CellTable, Floats
+from benchmarks.architectures.cells import CellTable, Floats, sizes
 from benchmarks.architectures.play import Course
 from benchmarks.search.report.bootstrap import hierarchical_means, interval
 from benchmarks.table import Row
@@ -26,6 +27,8 @@ def rows(table: CellTable, courses: Courses, budgets: Sequence[float]) -> Iterat
         if np.isfinite(regrets).all():
             yield _mean(f"{table.name}, {name}, {budget:g}", regrets)
     yield _mean(f"{table.name}, best of all cells by one run each", floor)
+    for name, size in zip(("of all operations", "of those on a path"), sizes(table), strict=True):
+        yield Row(f"{table.name}, size {name}, and test accuracy", float(spearmanr(size, table.test)[0]), "Spearman")
     for budget in budgets if EVOLUTION in courses else ():
         base = float(np.mean([course.at(budget) for course in courses[EVOLUTION]]))
         for name in courses:

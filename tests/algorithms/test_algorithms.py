@@ -157,7 +157,8 @@ def test_katibs_settings_and_defaults() -> None:
             "controller_skip_target": 0.4, "controller_skip_weight": 0.8, "controller_train_steps": 1,
             "controller_log_every_steps": 10, "random_state": None,
         },
-        "gp-nas": {"resource_name": "", "r_l": None, "eta": 8, "initial_points": 10, "random_state": None},
+        "gp-nas": {"resource_name": "", "r_l": None, "eta": 8, "prior": "none", "initial_points": 10,
+            "random_state": None},
         "darts": {
             "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
             "w_grad_clip": 5.0, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4,

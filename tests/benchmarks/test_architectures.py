@@ -78,6 +78,8 @@ def test_figures(folder):
     assert found["cifar10, regularized-evolution, 2"].value == 4
     assert found["cifar10, regularized-evolution, 2"].unit == "points, 95 %: 3.000 to 5.000"
     assert found["cifar10, other, 2, of evolution's gap to it"].value == 75
+    assert found["cifar10, size of all operations, and test accuracy"].value == pytest.approx(1)
+    assert 0.5 < found["cifar10, size of those on a path, and test accuracy"].value < 1
 
 
 def test_the_command(folder, tmp_path, monkeypatch, capsys):
@@ -86,7 +88,7 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["architectures", *options, "--out", str(out)])
     main()
     assert "cifar10, gp-nas, 12" in capsys.readouterr().out
-    assert len(json.loads(out.read_text())["rows"]) == 5
+    assert len(json.loads(out.read_text())["rows"]) == 7
 
 
 def test_without_the_data_it_says_where_a_user_gets_it(tmp_path):

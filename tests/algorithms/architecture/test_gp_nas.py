@@ -135,6 +135,22 @@ def test_the_first_trials_are_random_ones():
     ]
 
 
+def test_with_the_prior_the_first_trials_are_large():
+    sizes = {}
+    for prior in ("none", "size"):
+        made = spec(CELL_201, "gp-nas", prior=prior)
+        suggestions = create_algorithm(made).suggest(History(made.space, made.objective), 10).suggestions
+        sizes[prior] = sum(convolutions(each.parameters) for each in suggestions)
+    assert sizes["size"] > 1.5 * sizes["none"]
+
+
+def test_the_prior_is_overruled_by_trials():
+    searched = Simulation(spec(CELL_201, "gp-nas", prior="size"), lambda parameters: -convolutions(parameters))
+    searched.run(create_algorithm(searched.spec), 40)
+    late = [convolutions(searched.history.trials[number].parameters) for number in range(30, 40)]
+    assert np.mean(late) < 1
+
+
 RESOURCED = {"resource_name": "epochs", "r_l": 48, "min_resource": 3, "eta": 4, "initial_points": 4}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from algorithms.architecture.cells import read_genotype
 from algorithms.architecture.search import ArchitectureSettings, architecture_space
-from algorithms.architecture.wiring import Edge, Wiring, paths, signature
+from algorithms.architecture.wiring import Edge, Wiring, paths, signature, size
 from tests.algorithms.architecture.experiments import BENCHMARK, CELL_201, CELLS, operation, spec
 
 CELL = architecture_space(spec(CELL_201), ArchitectureSettings())
@@ -97,6 +97,19 @@ def test_paths_are_counted_without_what_is_passed_on():
         (0, "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3"): 1,
     }
     assert sorted(map(len, paths(wiring, 2))) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("333333", 54), ("3nnnnn", 0), ("3nnn1n", 10), ("nn3333", 9), ("3n1nsn", 9), ("aaaaaa", 0), ("ssssss", 0)],
+)
+def test_the_size_is_that_of_operations_on_a_path(text, expected):
+    assert sum(size(wiring, CELL.weights) for wiring in cell(text)) == expected
+
+
+def test_weights_of_operations():
+    assert GENOTYPES.weights == {A: 2, "separable_convolution_5x5": 2, B: 0, SKIP: 0}
+    assert set(LAYERS.weights.values()) == {9, 0}
 
 
 def test_many_layers_cost_no_more_than_their_edges():
