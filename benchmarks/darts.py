@@ -112,7 +112,7 @@ def _difference(shape: SupernetShape, alphas: Alphas) -> float:
     for fused in (False, True):
         torch.manual_seed(0)
         outputs.append(Supernet(shape, fused=fused).double()(_batch()[0].double(), mixed))
-    return float((outputs[0] - outputs[1]).abs().max())
+    return float((outputs[0] - outputs[1]).detach().abs().max())
 
 
 def order(options: argparse.Namespace) -> list[Row]:

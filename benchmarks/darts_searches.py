@@ -14,10 +14,10 @@ from pathlib import Path
 
 from algorithms.darts import train
 from algorithms.darts.genotype import COLLAPSED, skip_share
-from algorithms.darts.presets import PRESETS
+from algorithms.darts.presets import PRESETS, Method
 from algorithms.darts.search import Schedule, Search
 from algorithms.darts.wiring import SupernetShape
-from algorithms.networks.data import load_images
+from algorithms.networks.data import Images, load_images
 from benchmarks.table import Row
 from katib.core.errors import PermanentError
 
@@ -29,7 +29,7 @@ MNIST = {
     "num_epochs": 8, "init_channels": 8, "num_nodes": 3, "batch_size": 96, "w_lr": 0.1, "alpha_lr": 0.01,
     "retrain_epochs": 12, "candidates": 1,
 }  # fmt: skip
-COLLAPSE_EPOCHS = 12  # of the shorter searches; the longer ones have four times as many
+COLLAPSE_EPOCHS = 4  # of the shorter searches; the longer ones have four times as many
 COLLAPSE_OPERATIONS = (
     "separable_convolution_3x3", "dilated_convolution_3x3", "max_pooling_3x3", "skip_connection"
 )  # fmt: skip
@@ -75,24 +75,28 @@ def _searched(data: str, options: argparse.Namespace, more: Sequence[str], targe
 def collapse(options: argparse.Namespace) -> list[Row]:
     """Searches on digits with few channels, at one length and at four times that."""
     images = load_images("digits", validation=0.5)
-    seeds, rows = options.seeds or 10, []
-    for name in ("darts", "robust"):
-        method = PRESETS[name]
-        for times in (1, 4):
-            shares = []
-            for seed in range(seeds):
-                shape = SupernetShape(
-                    COLLAPSE_OPERATIONS, 3, 3, 4, images.shape, images.classes,
-                    partial=method.partial_channels, auxiliary_skip=method.auxiliary_skip,
-                )  # fmt: skip
-                schedule = Schedule(times * COLLAPSE_EPOCHS, 128, w_lr=0.1, alpha_lr=0.05, seed=seed)
-                search = Search(shape, method, schedule, images.train, images.validation)
-                for _ in range(schedule.epochs * search.steps_per_epoch):
-                    search.step()
-                shares.append(skip_share(search.selection.strongest(search.strengths())))
-                print(f"{name}, {times} times, seed {seed}: {shares[-1]:.2f} skip connections", flush=True)
-            count = sum(share > COLLAPSED for share in shares)
-            target, met = ("0", count == 0) if name == "robust" else ("", None)
-            rows.append(Row(f"{name}, {times} times: collapsed of {seeds}", count, "", target, met, tuple(shares)))
-            rows.append(Row(f"{name}, {times} times: share of skips", statistics.mean(shares), ""))
+    found: dict[tuple[str, int], list[float]] = {(name, times): [] for name in ("darts", "robust") for times in (1, 4)}
+    for seed in range(options.seeds or 10):
+        for (name, times), shares in found.items():
+            shares.append(_skip_share(PRESETS[name], images, times * COLLAPSE_EPOCHS, seed))
+            print(f"{name}, {times} times, seed {seed}: {shares[-1]:.2f} skip connections", flush=True)
+    rows = []
+    for (name, times), shares in found.items():
+        count = sum(share > COLLAPSED for share in shares)
+        target, met = ("0", count == 0) if name == "robust" else ("", None)
+        rows.append(Row(f"{name}, {times} times: collapsed of {len(shares)}", count, "", target, met, tuple(shares)))
+        rows.append(Row(f"{name}, {times} times: share of skips", statistics.mean(shares), ""))
     return rows
+
+
+def _skip_share(method: Method, images: Images, epochs: int, seed: int) -> float:
+    """Of the genotype of one search."""
+    shape = SupernetShape(
+        COLLAPSE_OPERATIONS, 3, 3, 4, images.shape, images.classes,
+        partial=method.partial_channels, auxiliary_skip=method.auxiliary_skip,
+    )  # fmt: skip
+    schedule = Schedule(epochs, 64, w_lr=0.1, alpha_lr=0.05, seed=seed)
+    search = Search(shape, method, schedule, images.train, images.validation)
+    for _ in range(epochs * search.steps_per_epoch):
+        search.step()
+    return skip_share(search.selection.strongest(search.strengths()))

@@ -121,6 +121,14 @@ def test_projection_keeps_what_the_supernet_would_miss():
         assert {first[0], second[0]} <= {"convolution_3x3", "max_pooling_3x3"}
 
 
+def test_bfloat16():
+    search = search_of(PRESETS["robust"], epochs=1, bfloat16=True)
+    for _ in range(search.steps_per_epoch):
+        search.step()
+    assert all(x.dtype == torch.float32 and bool(x.isfinite().all()) for x in search.weights)
+    assert search.report().train_loss < 5
+
+
 def test_too_few_images():
     given = examples(1)
     with pytest.raises(PermanentError, match="expected at least 2 of each"):
