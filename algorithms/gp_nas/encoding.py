@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.architecture.spaces import ArchitectureSpace
-from algorithms.architecture.wiring import Path, paths, signature, size
+from algorithms.architecture.wiring import Path, Wiring, paths, signature, size
 from algorithms.bayesian.kernels import Floats
 from katib.core.space import Choice
 from katib.core.trial import Parameters, Value
 
-LONGEST = 6  # operations of a path that is looked at
-_REMEMBERED = 50_000  # descriptions
+LONGEST = 6  # operations of a path; where there are longer ones, those up to _SHORT are looked at
+_SHORT = 4
+_REMEMBERED = 8_192  # descriptions, of some kilobytes each where cells have many paths
 
 Row = NDArray[np.intp]  # place of each parameter's value among its choices
 
@@ -37,9 +38,12 @@ class Describer:
     counts: (d,) values of each choice. truncated: whether there are paths that are too long to be looked at.
     """
 
-    def __init__(self, architectures: ArchitectureSpace) -> None:
+    def __init__(self, architectures: ArchitectureSpace, *, sized: bool = False) -> None:
+        """sized: whether sizes are asked for; 0 otherwise."""
         self._architectures = architectures
         self.truncated = architectures.depth > LONGEST
+        self._longest = _SHORT if self.truncated else LONGEST
+        self._weights = architectures.weights if sized else {}
         self._choices = [each for each in architectures.space if isinstance(each, Choice)]
         self.counts = np.array([len(each.values) for each in self._choices], dtype=np.intp)
         self._known: dict[bytes, Description] = {}
@@ -68,13 +72,15 @@ class Describer:
             found = {
                 (graph, path): count
                 for graph, wiring in enumerate(wirings)
-                for path, count in paths(wiring, LONGEST).items()
+                for path, count in paths(wiring, self._longest).items()
             }
-            weights = self._architectures.weights
-            known = Description(signature(wirings), row, found, sum(size(wiring, weights) for wiring in wirings))
+            known = Description(signature(wirings), row, found, self._size(wirings))
             _forget(self._known)
             self._known[key] = known
         return known
+
+    def _size(self, wirings: Sequence[Wiring]) -> float:
+        return sum(size(wiring, self._weights) for wiring in wirings) if self._weights else 0.0
 
 
 def _forget(known: dict[Any, Description]) -> None:

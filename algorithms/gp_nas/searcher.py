@@ -54,7 +54,7 @@ class Searcher:
         self._space, self._seed, self._initial = architectures.space, seed, initial
         self._name, self._resources = name, resources
         self._by_size = by_size
-        self._describer = Describer(architectures)
+        self._describer = Describer(architectures, sized=by_size)
         self._memory = Memory()
 
     def suggest(self, history: History, count: int) -> Proposal:
