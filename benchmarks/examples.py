@@ -34,6 +34,7 @@ _NEEDS = {
     "algorithms/bayesianoptimization": ("skopt",),
     "collectors/tensorflow-event": ("tensorboardX",),
     "algorithms/enas": ("torch",),
+    "nas/enas-digits": ("torch",),
     "digits/experiment": ("skopt",),
     "nas/evolution-digits": ("torch",),
     "nas/darts-digits": ("torch",),

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from algorithms.architecture.reading import BEST_GENOTYPE, Architecture, holds_architecture, read_architecture
+from algorithms.architecture.reading import (
+    BEST_ARCHITECTURE,
+    BEST_GENOTYPE,
+    Architecture,
+    holds_architecture,
+    read_architecture,
+)
 from katib.core.objective import Objective
 from katib.core.texts import number
 from katib.core.trial import Trial
@@ -28,9 +34,10 @@ class Found:
 
 
 def architecture_of(trial: Trial) -> Architecture | None:
-    """What the trial printed as Best-Genotype, else what it was given; None if that is no architecture."""
-    printed = trial.observation.get(BEST_GENOTYPE)
-    for given in ({BEST_GENOTYPE: printed.latest_text} if printed is not None else {}, trial.parameters):
+    """What the trial printed as Best-Genotype or Best-Architecture, else what it was given; None if neither is an
+    architecture."""
+    names = [name for name in (BEST_GENOTYPE, BEST_ARCHITECTURE) if name in trial.observation]
+    for given in (*({name: trial.observation[name].latest_text} for name in names), trial.parameters):
         if holds_architecture(given):
             try:
                 return read_architecture(given)

@@ -12,7 +12,9 @@ from algorithms.architecture.cells import GENOTYPE, Edge, Genotype, read_genotyp
 from algorithms.architecture.operations import Operation, ParameterValue
 from algorithms.architecture.wire import quoted, unquoted
 
-BEST_GENOTYPE = "Best-Genotype"  # the metric that a search within one trial prints
+# The metrics that a search within one trial prints.
+BEST_GENOTYPE, BEST_ARCHITECTURE = "Best-Genotype", "Best-Architecture"
+_WHOLE = (GENOTYPE, BEST_GENOTYPE, BEST_ARCHITECTURE)  # names of one text that is all of it
 _BENCHMARK_EDGE = re.compile(r"([^|~+\s]+)~(\d+)")
 _NAMED = re.compile(r"\s*[\w-]+=")
 
@@ -60,26 +62,27 @@ Architecture = Genotype | BenchmarkCell | Chain
 def read_architecture(given: str | Mapping[str, Any] | Architecture) -> Architecture:
     """The architecture in a text or in a trial's parameters.
 
-    Texts are ``Genotype(...)`` (with or without ``Best-Genotype=``), a cell of NAS-Bench-201 ``|op~0|+|op~0|op~1|...``,
-    or a JSON object with a trial's parameters: ``genotype``, or ``architecture``, for chains beside ``nn_config``.
-    Raises ValueError.
+    Texts are ``Genotype(...)``, a cell of NAS-Bench-201 ``|op~0|+|op~0|op~1|...``, or a JSON object with a trial's
+    parameters: ``genotype``, or ``architecture``, for chains beside ``nn_config``; with or without the name of a
+    metric, ``Best-Genotype=``. Raises ValueError.
     """
     if isinstance(given, Genotype | BenchmarkCell | Chain):
         return given
     if not isinstance(given, str):
         return _of_parameters(given)
     text = given.strip()
+    if named := _NAMED.match(text):
+        text = text[named.end() :].strip()
     if "Genotype(" in text:
         return read_genotype(text)
     if text.startswith("{"):
         return _of_parameters(_object(text))
-    found = _NAMED.match(text)
-    return read_benchmark_cell(text[found.end() :] if found else text)
+    return read_benchmark_cell(text)
 
 
 def holds_architecture(parameters: Mapping[str, Any]) -> bool:
     """Whether there is one among a trial's parameters or metrics, by their names."""
-    return any(name in parameters for name in (GENOTYPE, BEST_GENOTYPE, macro.ARCHITECTURE))
+    return any(name in parameters for name in (*_WHOLE, macro.ARCHITECTURE))
 
 
 def read_benchmark_cell(text: str) -> BenchmarkCell:
@@ -117,9 +120,9 @@ def chain_parameters(chain: Chain) -> dict[str, str]:
 
 
 def _of_parameters(parameters: Mapping[str, Any]) -> Architecture:
-    for name in (GENOTYPE, BEST_GENOTYPE):
+    for name in _WHOLE:
         if name in parameters:
-            return read_genotype(str(parameters[name]))
+            return read_architecture(str(parameters[name]))
     if macro.ARCHITECTURE not in parameters:
         names = ", ".join(parameters) or "none"
         raise ValueError(f"got the parameters {names}, expected {GENOTYPE} or {macro.ARCHITECTURE} among them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,15 @@ class Baseline:
         self._decay = decay
         self._sum = self._weight = 0.0
 
+    @property
+    def state(self) -> list[float]:
+        """What it holds; assigned, it goes on from there."""
+        return [self._sum, self._weight]
+
+    @state.setter
+    def state(self, given: Sequence[float]) -> None:
+        self._sum, self._weight = given
+
     def advantage(self, reward: float) -> float:
         """How much better ``reward`` is than those before it, 0 for the first one; which is taken in."""
         gained = reward - self._sum / self._weight if self._weight else 0.0
@@ -52,7 +62,7 @@ class Policy:
         controller.begin(rng)
         self.controller, self.baseline = controller, Baseline(learning.baseline_decay)
         self._learning = learning
-        self._optimizer = torch.optim.Adam(controller.parameters(), learning.learning_rate, fused=True)
+        self._optimiser = torch.optim.Adam(controller.parameters(), learning.learning_rate, fused=True)
 
     def sample(self, uniforms: NDArray[np.float64]) -> list[list[int]]:
         """Architectures drawn by ``uniforms`` (b, n), numbers in [0, 1)."""
@@ -65,9 +75,21 @@ class Policy:
         advantage = torch.tensor([self.baseline.advantage(reward)])
         given = torch.tensor([list(choices)])
         for _ in range(self._learning.steps):
-            self._optimizer.zero_grad()
+            self._optimiser.zero_grad()
             loss(self.controller(given), advantage, self._learning).backward()
-            self._optimizer.step()
+            self._optimiser.step()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it has learned, as plain values and tensors; assigned, it goes on from there."""
+        parts = {"controller": self.controller.state_dict(), "optimiser": self._optimiser.state_dict()}
+        return {**parts, "baseline": self.baseline.state}
+
+    @state.setter
+    def state(self, given: dict[str, Any]) -> None:
+        self.controller.load_state_dict(given["controller"])
+        self._optimiser.load_state_dict(given["optimiser"])
+        self.baseline.state = given["baseline"]
 
 
 def loss(walk: Walk, advantages: Tensor, learning: Learning) -> Tensor:

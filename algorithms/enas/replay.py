@@ -64,12 +64,12 @@ def shape_of(settings: EnasSettings) -> Shape:
     )
 
 
-def learning_of(settings: EnasSettings) -> Learning:
-    """How it learns."""
+def learning_of(settings: EnasSettings, steps: int | None = None) -> Learning:
+    """How it learns. steps: of an update, if not the settings'."""
     return Learning(
         settings.controller_learning_rate,
         settings.controller_baseline_decay,
         settings.controller_entropy_weight,
         settings.controller_skip_weight,
-        settings.controller_train_steps,
+        settings.controller_train_steps if steps is None else steps,
     )

@@ -56,7 +56,7 @@ class ChainNetwork(nn.Module):
         for number, each in enumerate(chain.layers):
             if each.skips:
                 self.joins[str(number)] = Join(size, tuple(sizes[source] for source in each.skips))
-            module, size = _layer(each, size, channels)
+            module, size = chain_layer(each, size, channels)
             self.layers.append(module)
             sizes.append(size)
         self.classifier = nn.Linear(size.channels, classes)
@@ -78,7 +78,9 @@ def _pooled(ratio: int) -> nn.Module:
     return nn.AvgPool2d(ratio, ratio, ceil_mode=True) if ratio > 1 else nn.Identity()
 
 
-def _layer(each: ChainLayer, size: Size, channels: int) -> tuple[nn.Module, Size]:
+def chain_layer(each: ChainLayer, size: Size, channels: int) -> tuple[nn.Module, Size]:
+    """The module of a layer without its joins, and the size of its output. size: of the input. channels: of operations
+    that have no num_filter."""
     operation = each.operation
     build = _BUILT.get(operation.type)
     if build is not None:

@@ -21,6 +21,7 @@ CONTESTANTS: Mapping[str, Component] = {
     "gp-nas-two-fidelities": Component(
         "gp-nas", {"resource_name": EPOCHS, "r_l": str(FULL), "min_resource": str(SHORT)}
     ),
+    "enas": Component("enas"),
 }
 
 

@@ -40,6 +40,8 @@ KATIB = {  # as Katib's ENAS hands it out: numbers of operations that are not 0,
         pytest.param(f"architecture={BENCHMARK}\n", BenchmarkCell, id="benchmark-named"),
         pytest.param({"architecture": BENCHMARK}, BenchmarkCell, id="benchmark-parameter"),
         pytest.param(KATIB, Chain, id="chain"),
+        pytest.param(f"Best-Architecture={CHAIN}", Chain, id="chain-metric"),
+        pytest.param({"Best-Architecture": str(CHAIN)}, Chain, id="chain-metric-by-name"),
         pytest.param(CHAIN, Chain, id="typed"),
     ],
 )
