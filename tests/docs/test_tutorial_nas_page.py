@@ -57,7 +57,7 @@ def test_the_picture():
 @pytest.mark.slow
 def test_all_commands(folder):
     file = folder / "digits-search.yaml"
-    file.write_text(file.read_text().replace("maxTrialCount: 12", "maxTrialCount: 2"))
+    file.write_text(file.read_text().replace("maxTrialCount: 12", "maxTrialCount: 3"))
     for words in _commands():
         if words[0] == "python":
             (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
