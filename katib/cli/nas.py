@@ -202,8 +202,9 @@ def _weights(what: str, namespace: str, store: str) -> str:
         best = _found(what, namespace, store, 1)[0].trial
         with open_workshop(store) as workshop:
             attempt = AttemptId(Key(namespace, what), best.name, best.attempt)
-            folder = AttemptFolder.of(workshop.trials_folder, attempt)
-            file = next(folder.path.glob(f"*/{RECORD}"), folder.checkpoint / RECORD)
+            folder = AttemptFolder.of(workshop.trials_folder, attempt).path
+        places = (folder / RECORD, *folder.glob(f"*/{RECORD}"))
+        file = next((place for place in places if place.is_file()), places[0])
     return draw_weights(read_record(file), f"{what}: weights of the operations")
 
 

@@ -148,10 +148,11 @@ def test_a_genotype_beside_a_number(katib, tmp_path, objective, filters, best):
     assert "conv" in katib("nas", "draw", "search").out
 
 
-def test_drawing_weights(katib, tmp_path):
+@pytest.mark.parametrize("place", ["$KATIB_CHECKPOINT_DIR", "$KATIB_CHECKPOINT_DIR/.."])
+def test_drawing_weights(katib, tmp_path, place):
     line = {"epoch": 1, "operations": ["none", "skip"], "normal": [[0.3, 0.7]] * 2, "reduce": [[0.5, 0.5]] * 2}
     text = json.dumps(line)
-    keep = f"mkdir -p $KATIB_CHECKPOINT_DIR; echo '{text}' > $KATIB_CHECKPOINT_DIR/alphas.jsonl"
+    keep = f"mkdir -p $KATIB_CHECKPOINT_DIR; echo '{text}' > {place}/alphas.jsonl"
     script = f"{keep}; echo '${{trialParameters.architecture}}'; echo accuracy=0.5"
     assert katib("run", _search(tmp_path, script, maxTrialCount=1)).status == OK
     answer = katib("nas", "draw", "search", "--weights")
