@@ -68,7 +68,7 @@ class BestTrialReport:
     the trial, its $KATIB_SEED. repeats: where every set of parameters runs several times. seconds: that the last
     attempt ran. files, checkpoint: folders on this machine, None if there are none here. command: a shell line that
     runs the trial again, empty if there is none. front: with several objectives, the best by the first one first.
-    architecture: of an experiment with nasConfig, what the trial was given, or came to by itself.
+    architecture: the text of one that the trial was given or came to by itself, None without.
     """
 
     experiment: str
@@ -102,7 +102,7 @@ def report_trial(
 ) -> BestTrialReport:
     """The report of ``trial``, the experiment's best one. trials: all there are, looked at where parameters run several
     times or there are several objectives. files, checkpoint: folders of its last attempt."""
-    spec = experiment.spec
+    spec, found = experiment.spec, architecture_of(trial)
     ran = None if trial.started is None or trial.finished is None else round(trial.finished - trial.started, 6)
     return BestTrialReport(
         experiment=experiment.key.name,
@@ -123,13 +123,8 @@ def report_trial(
         checkpoint=checkpoint,
         command=rerun_command(experiment, trial),
         front=_front(spec.objective, trials) if spec.objective.others else (),
-        architecture=_architecture(experiment, trial),
+        architecture=None if found is None else str(found),
     )
-
-
-def _architecture(experiment: Experiment, trial: Trial) -> str | None:
-    found = architecture_of(trial) if experiment.spec.nas is not None else None
-    return None if found is None else str(found)
 
 
 def _metrics(objective: Objective, trial: Trial) -> tuple[MetricReport, ...]:

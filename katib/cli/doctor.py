@@ -42,6 +42,7 @@ EXTRAS = {
     "skopt": ("scikit-optimize", "scikit-learn"),
     "plots": ("matplotlib",),
     "bench": ("scikit-learn", "onnxruntime", "matplotlib", "Jinja2"),
+    "nas": ("torch", "scikit-learn", "onnx", "onnxscript"),
 }
 
 

@@ -118,7 +118,7 @@ class Result:
     def _repr_html_(self) -> str:
         objective = self.experiment.spec.objective
         shown = self.pareto_front if objective.others else ranked(objective, self.trials)
-        found = best_architectures(objective, self.trials, _DRAWN) if self.experiment.spec.nas is not None else ()
+        found = best_architectures(objective, self.trials, _DRAWN)
         return page(self.experiment, shown, len(self.trials), incumbents(objective, self.trials), found)
 
     def __repr__(self) -> str:

@@ -133,8 +133,7 @@ def test_an_architecture():
         "Genotype(normal=[[('skip_connection', 0), ('skip_connection', 1)]], normal_concat=range(2, 3), "
         "reduce=[[('skip_connection', 0), ('skip_connection', 1)]], reduce_concat=range(2, 3))"
     )
-    plain = experiment(replace(ACCURACY, additional=("Best-Genotype",)))
-    searched = replace(plain, spec=replace(plain.spec, nas={}))
+    searched = experiment(replace(ACCURACY, additional=("Best-Genotype",)))
     found = trial(0, {"acc": ["0.5"], "Best-Genotype": ["Genotype(", genotype]})
     report = report_trial(searched, found)
     assert as_document(report)["architecture"] == genotype
@@ -144,4 +143,4 @@ def test_an_architecture():
         f"    Best-Genotype  {genotype}",
     ]
     assert "katib nas draw exp" in as_text(report)
-    assert report_trial(plain, found).architecture is None
+    assert report_trial(searched, trial(0, {"acc": ["0.5"]}, architecture="gothic")).architecture is None
