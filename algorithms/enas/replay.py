@@ -36,7 +36,7 @@ class Replay:
             for row in range(self._rows, len(view.numbers)):
                 if view.in_space[row] and np.isfinite(view.Y[row, 0]):
                     trial = history.trials[int(view.numbers[row])]
-                    self._policy.update(self._decisions.choices(trial.parameters), self._reward(float(view.Y[row, 0])))
+                    self._learn(self._decisions.choices(trial.parameters), float(view.Y[row, 0]))
         self._rows = len(view.numbers)
 
     def draws(self, number: int, count: int) -> list[list[int]]:
@@ -44,6 +44,9 @@ class Replay:
         width = len(self._decisions.options)
         with one_torch_thread():
             return self._policy.sample(generator(self._seed, number).random((count, width)))
+
+    def _learn(self, choices: list[int], loss: float) -> None:
+        self._policy.update(choices, self._reward(loss))
 
     def _reward(self, loss: float) -> float:
         """The share of the trials so far that a trial with this loss beats, itself and its equals counted by half; so

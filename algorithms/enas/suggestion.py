@@ -33,7 +33,6 @@ from katib.core.naming import load
 from katib.core.trial import Parameters, Proposal
 
 _DRAWS = 64  # drawn at once, for little more than one costs
-_REPLAY = "algorithms.enas.replay:Replay"
 
 
 class Enas:
@@ -41,14 +40,14 @@ class Enas:
 
     settings_class = EnasSettings
     supports = frozenset({Feature.CONSTRAINTS, Feature.WIDENING})
+    replay = "algorithms.enas.replay:Replay"  # looked up late, so that the settings can be read without PyTorch
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting or a range without a step, MissingExtraError without PyTorch."""
         settings = parse(EnasSettings, spec.algorithm)
         self._seed = seed_of(settings.random_state, spec.seed)
         self._decisions = Decisions.of(spec.space)
-        # Looked up late, so that the settings can be read without PyTorch.
-        self._begin = partial(load("part of enas", _REPLAY, {}), self._decisions, settings, self._seed)
+        self._begin = partial(load("part of enas", self.replay, {}), self._decisions, settings, self._seed)
         self._history: weakref.ref[History] | None = None
         self._replay: Any = None
 
