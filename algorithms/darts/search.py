@@ -36,8 +36,8 @@ _WEIGHTS, _ARCHITECTURE, _NOISE, _SUPERNET, _ALPHAS = range(5)  # streams of ran
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How long, and in what steps. Katib's settings of the same names say what they mean; clip is ``w_grad_clip``.
-    compiled: whether the supernet is compiled, on a GPU with its calls recorded as a graph. bfloat16: whether
-    convolutions are computed in it."""
+    compiled: whether the supernet is compiled, on a GPU and in first order with its calls recorded as a graph. bfloat16:
+    whether convolutions are computed in it."""
 
     epochs: int = 50
     batch_size: int = 64
@@ -89,7 +89,8 @@ class Search:
         self.supernet = supernet.to(self.device, memory_format=torch.channels_last)
         self.forward: Callable[..., Tensor] = self.supernet
         if schedule.compiled:
-            self.forward = torch.compile(self.supernet, mode="reduce-overhead" if self.device.type == "cuda" else None)
+            graph = self.device.type == "cuda" and method.order == 1  # a graph's results live until its next call
+            self.forward = torch.compile(self.supernet, mode="reduce-overhead" if graph else None)
         self.weights = list(self.supernet.parameters())
         self.w_optimiser = torch.optim.SGD(
             self.weights, schedule.w_lr, schedule.w_momentum, weight_decay=schedule.w_weight_decay, foreach=True
