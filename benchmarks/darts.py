@@ -155,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--seeds", type=int, help="searches of a kind; 1 for digits and mnist, 10 for collapse if left out"
     )
+    parser.add_argument("--presets", nargs="+", default=["darts", "robust"], choices=PRESETS, help="of collapse")
     parser.add_argument("--data-folder", help="where mnist lies; else what KATIB_DATA says")
     parser.add_argument("--out", type=Path, default=Path("benchmark-results/darts.json"))
     options = parser.parse_args(arguments)

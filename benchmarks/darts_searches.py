@@ -75,7 +75,7 @@ def _searched(data: str, options: argparse.Namespace, more: Sequence[str], targe
 def collapse(options: argparse.Namespace) -> list[Row]:
     """Searches on digits with few channels, at one length and at four times that."""
     images = load_images("digits", validation=0.5)
-    found: dict[tuple[str, int], list[float]] = {(name, times): [] for name in ("darts", "robust") for times in (1, 4)}
+    found: dict[tuple[str, int], list[float]] = {(name, times): [] for name in options.presets for times in (1, 4)}
     for seed in range(options.seeds or 10):
         for (name, times), shares in found.items():
             shares.append(_skip_share(PRESETS[name], images, times * COLLAPSE_EPOCHS, seed))

@@ -36,8 +36,8 @@ _WEIGHTS, _ARCHITECTURE, _NOISE, _SUPERNET, _ALPHAS = range(5)  # streams of ran
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How long, and in what steps. Katib's settings of the same names say what they mean; clip is ``w_grad_clip``.
-    compiled: whether the supernet is compiled, on a GPU and in first order with its calls recorded as a graph. bfloat16:
-    whether convolutions are computed in it."""
+    compiled: whether the supernet is compiled, on a GPU and in first order with its calls recorded as a graph.
+    bfloat16: whether convolutions are computed in it."""
 
     epochs: int = 50
     batch_size: int = 64
@@ -187,7 +187,9 @@ class Search:
         """What the weights of operations depend on at this step."""
         high, low = TEMPERATURES
         seed = self._number(_NOISE, self.done) if noise else None
-        return Moment(seed, high + (low - high) * self.progress, max(0.0, 1 - self.progress), allowed)
+        return Moment(
+            seed, high + (low - high) * self.progress, max(0.0, 1 - self.progress / self.method.skip_until), allowed
+        )
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint has to hold, as ``restore`` takes it."""

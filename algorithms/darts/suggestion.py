@@ -57,6 +57,9 @@ class DartsSettings(Settings):
     auxiliary_skip: str | None = setting(
         None, choices=SWITCH, help=f"whether every edge has a further skip connection that fades; {_PRESETS}"
     )
+    skip_until: float | None = setting(
+        None, above=0, high=1, help=f"share of the epochs after which these have faded; {_PRESETS}"
+    )
     warm_up: float | None = setting(
         None, low=0, below=1, help=f"share of the epochs in which the weights alone are trained; {_PRESETS}"
     )

@@ -76,13 +76,14 @@ def test_the_architecture_waits_for_the_warm_up():
         assert same is expected
 
 
-def test_the_auxiliary_skip_fades():
-    search = search_of(PRESETS["darts-minus"], epochs=2)
+@pytest.mark.parametrize(("until", "expected"), [(1.0, [1.0, 0.75, 0.5, 0.25]), (0.5, [1.0, 0.5, 0.0, 0.0])])
+def test_the_auxiliary_skip_fades(until, expected):
+    search = search_of(Method(auxiliary_skip=True, skip_until=until), epochs=2)
     weights = []
     for _ in range(4):
         weights.append(mix(search.alphas, "softmax", search.moment())["normal"].operations[0, -1].item())
         search.step()
-    assert weights == [1.0, 0.75, 0.5, 0.25]
+    assert weights == expected
     assert search.moment().skip == 0
 
 
