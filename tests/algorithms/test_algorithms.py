@@ -163,6 +163,10 @@ def test_katibs_settings_and_defaults() -> None:
             "num_epochs": 50, "w_lr": 0.025, "w_lr_min": 0.001, "w_momentum": 0.9, "w_weight_decay": 3e-4,
             "w_grad_clip": 5.0, "alpha_lr": 3e-4, "alpha_weight_decay": 1e-3, "batch_size": 128, "num_workers": 4,
             "init_channels": 16, "print_step": 50, "num_nodes": 4, "stem_multiplier": 3,
+            # ours, which Katib's trial images are told only where they are set
+            "preset": None, "order": None, "sampling": None, "partial_channels": None, "edge_normalisation": None,
+            "auxiliary_skip": None, "warm_up": None, "selection": None, "most_skips": None,
+            "stop_at_collapse": "off", "candidates": 3, "retrain_epochs": 40,
         },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
         "pbt": {
