@@ -165,7 +165,7 @@ def test_katibs_settings_and_defaults() -> None:
             "init_channels": 16, "print_step": 50, "num_nodes": 4, "stem_multiplier": 3,
             # ours, which Katib's trial images are told only where they are set
             "preset": None, "order": None, "sampling": None, "partial_channels": None, "edge_normalisation": None,
-            "auxiliary_skip": None, "warm_up": None, "selection": None, "most_skips": None,
+            "auxiliary_skip": None, "skip_until": None, "warm_up": None, "selection": None, "most_skips": None,
             "stop_at_collapse": "off", "candidates": 3, "retrain_epochs": 40,
         },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
