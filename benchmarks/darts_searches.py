@@ -73,24 +73,28 @@ def _searched(data: str, options: argparse.Namespace, more: Sequence[str], targe
 
 
 def collapse(options: argparse.Namespace) -> list[Row]:
-    """Searches on digits with few channels, at one length and at four times that."""
+    """Searches on digits with few channels, at one length and at four times that: the strongest operations, and what is
+    selected, which has two skips at most by the default method."""
     images = load_images("digits", validation=0.5)
-    found: dict[tuple[str, int], list[float]] = {(name, times): [] for name in options.presets for times in (1, 4)}
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {
+        (name, times): [] for name in options.presets for times in (1, 4)
+    }
     for seed in range(options.seeds or 10):
         for (name, times), shares in found.items():
-            shares.append(_skip_share(PRESETS[name], images, times * COLLAPSE_EPOCHS, seed))
-            print(f"{name}, {times} times, seed {seed}: {shares[-1]:.2f} skip connections", flush=True)
+            shares.append(_skip_shares(PRESETS[name], images, times * COLLAPSE_EPOCHS, seed))
+            print(f"{name}, {times} times, seed {seed}: skips {shares[-1][0]:.2f}, selected {shares[-1][1]:.2f}")
     rows = []
     for (name, times), shares in found.items():
-        count = sum(share > COLLAPSED for share in shares)
-        target, met = ("0", count == 0) if name == "robust" else ("", None)
-        rows.append(Row(f"{name}, {times} times: collapsed of {len(shares)}", count, "", target, met, tuple(shares)))
-        rows.append(Row(f"{name}, {times} times: share of skips", statistics.mean(shares), ""))
+        for what, values in zip(("strongest", "selected"), zip(*shares, strict=True), strict=True):
+            count = sum(share > COLLAPSED for share in values)
+            target, met = ("0", count == 0) if (name, what) == ("robust", "selected") else ("", None)
+            case = f"{name}, {times} times, {what}: collapsed of {len(values)}"
+            rows.append(Row(case, count, "", target, met, tuple(values)))
     return rows
 
 
-def _skip_share(method: Method, images: Images, epochs: int, seed: int) -> float:
-    """Of the genotype of one search."""
+def _skip_shares(method: Method, images: Images, epochs: int, seed: int) -> tuple[float, float]:
+    """Of the genotype of the strongest operations of one search, and of what the method selects."""
     shape = SupernetShape(
         COLLAPSE_OPERATIONS, 3, 3, 4, images.shape, images.classes,
         partial=method.partial_channels, auxiliary_skip=method.auxiliary_skip,
@@ -99,4 +103,6 @@ def _skip_share(method: Method, images: Images, epochs: int, seed: int) -> float
     search = Search(shape, method, schedule, images.train, images.validation)
     for _ in range(epochs * search.steps_per_epoch):
         search.step()
-    return skip_share(search.selection.strongest(search.strengths()))
+    strengths = search.strengths()
+    strongest, selected = (each.strongest(strengths) for each in (search.unlimited, search.selection))
+    return skip_share(strongest), skip_share(selected)

@@ -34,9 +34,15 @@ class Method:
 ROBUST = "robust"
 PRESETS = {
     # An auxiliary skip connection that fades to the very end leaves the alphas of skips to make up for it in short
-    # searches, so it is gone at half time.
+    # searches, so it is gone at half time. Two skips at most are the guard of P-DARTS.
     ROBUST: Method(
-        partial_channels=4, edge_normalisation=True, auxiliary_skip=True, skip_until=0.5, warm_up=0.3, selection=RETRAIN
+        partial_channels=4,
+        edge_normalisation=True,
+        auxiliary_skip=True,
+        skip_until=0.5,
+        warm_up=0.3,
+        selection=RETRAIN,
+        most_skips=2,
     ),
     "darts": Method(),  # Liu, Simonyan & Yang 2019
     "darts-2nd": Method(order=2),

@@ -56,7 +56,7 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class EpochReport:
     """epoch: from 1 on. losses are means over the images, accuracies shares from 0 to 1, of the supernet. entropy: mean
-    of the edges, in nats. genotype: what would be selected now."""
+    of the edges, in nats. genotype: that of the strongest operations, with any number of skips."""
 
     epoch: int
     train_loss: float
@@ -99,6 +99,7 @@ class Search:
             self.alphas.parameters(), schedule.alpha_lr, (0.5, 0.999), weight_decay=schedule.alpha_weight_decay
         )
         self.selection = Selection(shape.operations, shape.nodes, method.most_skips)
+        self.unlimited = Selection(shape.operations, shape.nodes)
         self.batch = min(schedule.batch_size, len(train), len(validation))
         self.steps_per_epoch = len(train) // self.batch
         self.done = 0  # steps
@@ -160,7 +161,7 @@ class Search:
             raise PermanentError(f"epoch {self.epoch}: the loss is {loss}; a smaller w_lr may help")
         now = self.strengths()
         return EpochReport(
-            self.epoch, loss, right, *self.evaluate(self.moment()), entropy(now), self.selection.strongest(now)
+            self.epoch, loss, right, *self.evaluate(self.moment()), entropy(now), self.unlimited.strongest(now)
         )
 
     def evaluate(self, moment: Moment) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class DartsSettings(Settings):
         None, low=0, below=1, help=f"share of the epochs in which the weights alone are trained; {_PRESETS}"
     )
     selection: str | None = setting(None, choices=SELECTIONS, help=f"how the genotype is found; {_PRESETS}")
-    most_skips: int | None = setting(None, low=0, help="skip connections of the normal cell at most; any if left out")
+    most_skips: int | None = setting(None, low=0, help=f"skip connections of the normal cell at most; {_PRESETS}")
     stop_at_collapse: str = setting(
         OFF, choices=SWITCH, help="whether a search ends when more than half of the normal cell is skip connections"
     )

@@ -71,7 +71,7 @@ class SearchTrial:
         search = self.search
         if not (self._stops and search.epoch and search.warm):
             return False
-        return skip_share(search.selection.strongest(search.strengths())) > COLLAPSED
+        return skip_share(search.unlimited.strongest(search.strengths())) > COLLAPSED
 
     def _tell(self, line: str) -> None:
         self._lines.append(line)
