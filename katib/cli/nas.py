@@ -48,8 +48,8 @@ def nas() -> None:
     """From the architectures that a search found to networks.
 
     NAME is an experiment: its best trials' architectures are taken, out of their parameters or of the metrics
-    Best-Genotype and Best-Architecture. In its place a FILE or a TEXT may have an architecture: Genotype(...), a cell of
-    NAS-Bench-201, or a JSON object with a trial's parameters.
+    Best-Genotype and Best-Architecture. In its place a FILE or a TEXT may have an architecture: Genotype(...), a cell
+    of NAS-Bench-201, or a JSON object with a trial's parameters.
     """
 
 
