@@ -3,7 +3,8 @@
 The architecture shall be good on validation images with the weights that training images make of it. First order: the
 weights at hand are taken for these. Second order: the weights after one step of training, which depend on the
 architecture; their part of the gradient is a product with a second derivative, taken as the difference of two gradients
-(equations 7 and 8). That is four passes in place of one, in place: the weights are moved and put back, bit for bit.
+(equations 7 and 8). That is three passes in place of one, beside the gradient of training, which the step of the
+weights needs too. It is done in place: the weights are moved and put back, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ Loss = Callable[[], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class VirtualStep:
-    """The step of training that second order looks ahead. rate: learning rate. momentum, decay: of SGD. velocities: of
-    each weight, zeros where there is none yet. distance: by which the weights are moved for the difference of two
-    gradients, as the norm of all; 0.01 in the paper."""
+    """The step of training that second order looks ahead. gradients: of the training loss, by each weight. rate:
+    learning rate. momentum, decay: of SGD. velocities: of each weight, zeros where there is none yet. distance: by
+    which the weights are moved for the difference of two gradients, as the norm of all; 0.01 in the paper."""
 
+    gradients: Sequence[Tensor]
     rate: float
     momentum: float
     decay: float
@@ -39,10 +41,9 @@ def second_order(
     training: Loss, validation: Loss, alphas: Sequence[Tensor], weights: Sequence[Tensor], step: VirtualStep
 ) -> list[Tensor]:
     """Gradient of the validation loss after one step of training. The weights are the same afterwards."""
-    directions = gradients(training(), weights)
     with torch.no_grad():
         saved = [weight.detach().clone() for weight in weights]
-        torch._foreach_add_(directions, list(step.velocities), alpha=step.momentum)
+        directions = torch._foreach_add(list(step.gradients), list(step.velocities), alpha=step.momentum)
         torch._foreach_add_(directions, saved, alpha=step.decay)
         torch._foreach_add_(list(weights), directions, alpha=-step.rate)
     found = gradients(validation(), [*alphas, *weights])

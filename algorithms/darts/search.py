@@ -8,7 +8,7 @@ after any step ends as it would have.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -122,14 +122,21 @@ class Search:
         return self.epoch >= math.ceil(self.method.warm_up * self.schedule.epochs)
 
     def step(self) -> None:
-        """One step of the architecture, behind the warm-up, and one of the weights."""
+        """One step of the architecture, behind the warm-up, and one of the weights. Second order looks ahead by the
+        gradient that the weights then move by, so in place of the step that follows the architecture's it is the one
+        beside it: a pass less, for a difference of the order of ``alpha_lr``."""
         if self.done % self.steps_per_epoch == 0:
             self.sums.zero_()
         inputs, labels = self._batch(self.train, _WEIGHTS)
         moment = self.moment(noise=True)
-        if self.warm:
-            self._architecture_step(inputs, labels, moment)
-        self.weight_step(inputs, labels, moment)
+        if self.warm and self.method.order == 2:
+            ahead = self._training_gradients(inputs, labels, moment)
+            self._architecture_step(inputs, labels, moment, ahead)
+            self._move_weights(ahead)
+        else:
+            if self.warm:
+                self._architecture_step(inputs, labels, moment)
+            self.weight_step(inputs, labels, moment)
         self.done += 1
 
     def tune(self, moment: Moment) -> None:
@@ -139,20 +146,7 @@ class Search:
 
     def weight_step(self, inputs: Tensor, labels: Tensor, moment: Moment) -> None:
         """One step of the weights, the architecture as it is."""
-        schedule = self.schedule
-        with torch.no_grad():
-            mixed = mix(self.alphas, self.method.sampling, moment)
-        with self._precision():
-            scores = self.forward(inputs, mixed)
-        loss = functional.cross_entropy(scores.float(), labels)
-        for weight, gradient in zip(self.weights, gradients(loss, self.weights), strict=True):
-            weight.grad = gradient
-        nn.utils.clip_grad_norm_(self.weights, schedule.clip)
-        for group in self.w_optimiser.param_groups:
-            group["lr"] = self._rate()
-        self.w_optimiser.step()
-        with torch.no_grad():
-            self.sums += torch.stack([loss * len(labels), (scores.argmax(dim=1) == labels).sum()])
+        self._move_weights(self._training_gradients(inputs, labels, moment))
 
     def report(self) -> EpochReport:
         """Of the epoch that ended with the last step. Raises PermanentError if the loss is no longer finite."""
@@ -213,7 +207,28 @@ class Search:
         for name in ("supernet", "alphas", "w_optimiser", "alpha_optimiser"):
             getattr(self, name).load_state_dict(state[name])
 
-    def _architecture_step(self, inputs: Tensor, labels: Tensor, moment: Moment) -> None:
+    def _training_gradients(self, inputs: Tensor, labels: Tensor, moment: Moment) -> list[Tensor]:
+        """Of the weights; the loss goes into the epoch's sums."""
+        with torch.no_grad():
+            mixed = mix(self.alphas, self.method.sampling, moment)
+        with self._precision():
+            scores = self.forward(inputs, mixed)
+        loss = functional.cross_entropy(scores.float(), labels)
+        found = gradients(loss, self.weights)
+        with torch.no_grad():
+            self.sums += torch.stack([loss * len(labels), (scores.argmax(dim=1) == labels).sum()])
+        return found
+
+    def _move_weights(self, by: Sequence[Tensor]) -> None:
+        for weight, gradient in zip(self.weights, by, strict=True):
+            weight.grad = gradient
+        nn.utils.clip_grad_norm_(self.weights, self.schedule.clip)
+        for group in self.w_optimiser.param_groups:
+            group["lr"] = self._rate()
+        self.w_optimiser.step()
+
+    def _architecture_step(self, inputs: Tensor, labels: Tensor, moment: Moment, ahead: Sequence[Tensor] = ()) -> None:
+        """ahead: gradients of the weights, which second order needs."""
         alphas, seen = list(self.alphas.parameters()), self._batch(self.validation, _ARCHITECTURE)
 
         def loss(images: Tensor, classes: Tensor) -> Tensor:
@@ -229,7 +244,8 @@ class Search:
                 state["momentum_buffer"] if state.get("momentum_buffer") is not None else torch.zeros_like(weight)
                 for weight, state in zip(self.weights, states, strict=True)
             ]
-            step = VirtualStep(self._rate(), self.schedule.w_momentum, self.schedule.w_weight_decay, velocities)
+            schedule = self.schedule
+            step = VirtualStep(ahead, self._rate(), schedule.w_momentum, schedule.w_weight_decay, velocities)
             found = second_order(lambda: loss(inputs, labels), lambda: loss(*seen), alphas, self.weights, step)
         for alpha, gradient in zip(alphas, found, strict=True):
             alpha.grad = gradient

@@ -74,7 +74,9 @@ def test_second_order_is_the_hypergradient(momentum):
     generator = torch.Generator().manual_seed(1)
     velocities = [0.1 * torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in problem.weights]
     before = [weight.detach().clone() for weight in problem.weights]
-    step = VirtualStep(rate, momentum, decay, velocities, distance=1e-7)
+    ahead = gradients(problem.loss(problem.train), problem.weights)
+    step = VirtualStep(ahead, rate, momentum, decay, velocities, distance=1e-7)
+    kept = [each.clone() for each in ahead]
 
     def trained():
         """The validation loss after one step of training with the alphas at hand."""
@@ -91,6 +93,7 @@ def test_second_order_is_the_hypergradient(momentum):
         lambda: problem.loss(problem.train), lambda: problem.loss(problem.validation), alphas, problem.weights, step
     )
     assert all(torch.equal(weight, saved) for weight, saved in zip(problem.weights, before, strict=True))
+    assert all(torch.equal(one, other) for one, other in zip(ahead, kept, strict=True))  # the weights move by them
     plain = first_order(lambda: problem.loss(problem.validation), alphas)
     seen = []
     for alpha, gradient, simple in zip(alphas, found, plain, strict=True):
