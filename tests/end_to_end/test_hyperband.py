@@ -111,7 +111,7 @@ def test_an_owner_that_stops_and_another_that_goes_on_lose_no_checkpoint(tmp_pat
         while not done:
             owners += 1
             controller = workshop.controller()
-            for _ in range(5):
+            for _ in range(2):
                 if (delay := controller.reconcile(KEY)) is None:
                     done = True
                     break
