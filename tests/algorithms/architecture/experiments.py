@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algorithms import ALGORITHMS, STOPPERS
+from algorithms import ALGORITHMS, STOPPERS, create_algorithm
+from algorithms.architecture.search import ArchitectureSettings, architecture_space
 from katib.core.experiment import Budget, Component, ExperimentSpec
 from katib.core.objective import Direction, Objective
 from katib.core.space import SearchSpace
 from katib.core.trial import Key
 from katib.resources.load import Known, load_experiment
+from tests.contracts.simulation import MIXED_FATES, Simulation
 
 EXAMPLES = Path(__file__).parents[2] / "resources" / "examples"
 BENCHMARK = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -42,6 +44,7 @@ CHAIN = {
     ],
 }
 CELL_201 = {"graphConfig": {"numLayers": 1}, "operations": [{"operationType": name} for name in BENCHMARK]}
+FAMILIES = {"cells": CELLS, "chain": CHAIN, "nasbench201": CELL_201}
 
 
 def spec(nas: Mapping[str, Any], algorithm: str = "random", **settings: object) -> ExperimentSpec:
@@ -56,3 +59,31 @@ def spec(nas: Mapping[str, Any], algorithm: str = "random", **settings: object) 
 def example(name: str) -> ExperimentSpec:
     """One of the examples in Katib's form."""
     return load_experiment(EXAMPLES / f"{name}.yaml", known=Known(frozenset(ALGORITHMS), frozenset(STOPPERS))).spec
+
+
+def merit(family):
+    """The share of the first operation (of the third for the benchmark) among the choices: easy to learn."""
+
+    def value(parameters):
+        values = list(family.parameters(parameters).values())
+        return sum(each in ("0", "separable_convolution_3x3", "nor_conv_3x3") for each in values) / len(values)
+
+    return value
+
+
+def simulation(nas: Mapping[str, Any], algorithm: str, **settings: object) -> Simulation:
+    """A search of which ``merit`` tells the results."""
+    made = spec(nas, algorithm, **settings)
+    return Simulation(made, merit(architecture_space(made, ArchitectureSettings())))
+
+
+def check_restarts(searched: Simulation) -> None:
+    """A restart at any moment changes nothing, and nothing comes twice."""
+
+    def restart(proposal) -> None:
+        fresh = create_algorithm(searched.spec).suggest(searched.restarted(), max(len(proposal.suggestions), 1))
+        assert fresh.suggestions == proposal.suggestions
+
+    searched.run(create_algorithm(searched.spec), 14, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
+    texts = [str(trial.parameters) for trial in searched.history.trials.values()]
+    assert len(set(texts)) == len(texts) == 14

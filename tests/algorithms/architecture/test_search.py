@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from algorithms import create_algorithm
-from algorithms.architecture.search import ArchitectureSettings, architecture_space
 from katib.core.errors import SpecError
 from katib.core.history import History
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.server import serve
-from tests.algorithms.architecture.experiments import CELL_201, CELLS, CHAIN, spec
-from tests.contracts.simulation import MIXED_FATES, Simulation
+from tests.algorithms.architecture.experiments import (
+    CELL_201,
+    CELLS,
+    FAMILIES,
+    check_restarts,
+    simulation,
+    spec,
+)
 
 SEARCHERS = {
     "random": {},
@@ -22,22 +27,6 @@ SEARCHERS = {
     "gp-nas": {"initial_points": 4},
     "auto": {},
 }
-FAMILIES = {"cells": CELLS, "chain": CHAIN, "nasbench201": CELL_201}
-
-
-def merit(family):
-    """The share of the first operation (of the third for the benchmark) among the choices: easy to learn."""
-
-    def value(parameters):
-        values = list(family.parameters(parameters).values())
-        return sum(each in ("0", "separable_convolution_3x3", "nor_conv_3x3") for each in values) / len(values)
-
-    return value
-
-
-def simulation(nas, algorithm, **settings) -> Simulation:
-    made = spec(nas, algorithm, **settings)
-    return Simulation(made, merit(architecture_space(made, ArchitectureSettings())))
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +39,7 @@ def address():
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("algorithm", SEARCHERS)
 def test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice(family, algorithm):
-    searched = simulation(FAMILIES[family], algorithm, **SEARCHERS[algorithm])
-
-    def restart(proposal) -> None:
-        fresh = create_algorithm(searched.spec).suggest(searched.restarted(), max(len(proposal.suggestions), 1))
-        assert fresh.suggestions == proposal.suggestions
-
-    searched.run(create_algorithm(searched.spec), 14, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
-    texts = [str(trial.parameters) for trial in searched.history.trials.values()]
-    assert len(set(texts)) == len(texts) == 14
+    check_restarts(simulation(FAMILIES[family], algorithm, **SEARCHERS[algorithm]))
 
 
 @pytest.mark.parametrize(

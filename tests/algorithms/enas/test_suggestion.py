@@ -11,17 +11,22 @@ import sys
 import pytest
 
 from algorithms import create_algorithm, settings_of
-from algorithms.architecture.search import ArchitectureSettings, architecture_space
 from katib.core.errors import SpecError
 from katib.core.trial import TrialState
 from suggestion_service.client import RemoteAlgorithm
 from suggestion_service.server import serve
-from tests.algorithms.architecture.experiments import CELL_201, CELLS, CHAIN, example, spec
-from tests.contracts.simulation import MIXED_FATES, Simulation
+from tests.algorithms.architecture.experiments import (
+    CHAIN,
+    FAMILIES,
+    check_restarts,
+    example,
+    simulation,
+    spec,
+)
+from tests.contracts.simulation import Simulation
 
 pytestmark = pytest.mark.requires("torch")
 
-FAMILIES = {"cells": CELLS, "chain": CHAIN, "nasbench201": CELL_201}
 KATIBS = {
     "controller_hidden_size": 64, "controller_temperature": 5.0, "controller_tanh_const": 2.25,
     "controller_entropy_weight": 1e-5, "controller_baseline_decay": 0.999, "controller_learning_rate": 5e-5,
@@ -31,21 +36,6 @@ KATIBS = {
 OR_NONE = (
     "controller_temperature", "controller_tanh_const", "controller_entropy_weight", "controller_skip_weight",
 )  # fmt: skip
-
-
-def merit(family):
-    """The share of the first operation (of the third for the benchmark) among the choices."""
-
-    def value(parameters):
-        values = list(family.parameters(parameters).values())
-        return sum(each in ("0", "separable_convolution_3x3", "nor_conv_3x3") for each in values) / len(values)
-
-    return value
-
-
-def simulation(nas, **settings) -> Simulation:
-    made = spec(nas, "enas", **settings)
-    return Simulation(made, merit(architecture_space(made, ArchitectureSettings())))
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +83,7 @@ def check_texts(parameters, layers, operations):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice(family):
-    searched = simulation(FAMILIES[family])
-
-    def restart(proposal) -> None:
-        fresh = create_algorithm(searched.spec).suggest(searched.restarted(), max(len(proposal.suggestions), 1))
-        assert fresh.suggestions == proposal.suggestions
-
-    searched.run(create_algorithm(searched.spec), 14, parallel=3, order=4, fates=MIXED_FATES, at_each_step=restart)
-    texts = [str(trial.parameters) for trial in searched.history.trials.values()]
-    assert len(set(texts)) == len(texts) == 14
+    check_restarts(simulation(FAMILIES[family], "enas"))
 
 
 @pytest.mark.parametrize(
@@ -109,7 +91,7 @@ def test_a_restart_at_any_moment_changes_nothing_and_nothing_comes_twice(family)
 )
 def test_it_learns(family, trials, share):
     """The newest trials are better by far than random ones, of which a fifth to a third of the choices are right."""
-    searched = simulation(FAMILIES[family])
+    searched = simulation(FAMILIES[family], "enas")
     searched.run(create_algorithm(searched.spec), trials)
     newest = [searched.function(searched.history.trials[trials - 1 - place].parameters) for place in range(10)]
     assert sum(newest) / len(newest) > share
@@ -117,7 +99,7 @@ def test_it_learns(family, trials, share):
 
 @pytest.mark.parametrize("given", [KATIBS, dict.fromkeys(OR_NONE)], ids=["katibs", "none"])
 def test_katibs_settings(given):
-    searched = simulation(CHAIN, **given)
+    searched = simulation(CHAIN, "enas", **given)
     searched.run(create_algorithm(searched.spec), 6)
     assert len(searched.history) == 6
 
