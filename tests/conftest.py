@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -83,6 +84,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.kubernetes)
             if part not in required and not PARTS[part]():
                 item.add_marker(pytest.mark.skip(reason=f"{part} is not installed"))
+
+
+def pytest_collection_finish() -> None:
+    """Two workers share two cores, and threads of PyTorch that wait for each other make its small steps ten times
+    slower."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from algorithms.architecture.cells import INPUTS
 from algorithms.darts.mixed import CellMix, CellPlan, MixedNodes, passed_by, shuffled
 from algorithms.darts.wiring import NONE, edges_from
-from algorithms.networks.layers import FactorizedReduce
+from algorithms.networks.layers import FactorizedReduce, in_two, thinned
 
 _WITHOUT_WEIGHTS = (nn.Identity, nn.AvgPool2d, nn.MaxPool2d, nn.BatchNorm2d, nn.ReLU)
 EPSILON = 1e-5  # of batch normalisation
@@ -58,6 +58,8 @@ def convolved(x: Tensor, kernels: Tensor, stride: int, dilation: int, groups: in
     half = kernels.shape[-1] // 2
     kept = min(half, (max(x.shape[2:]) - 1) // dilation)
     kernels = kernels[:, :, half - kept : half + kept + 1, half - kept : half + kept + 1] if kept < half else kernels
+    if not kept:
+        x, stride = thinned(x, stride), 1
     return functional.conv2d(x, kernels, None, stride, kept * dilation, dilation, groups)
 
 
@@ -131,8 +133,8 @@ class GroupedReduce(nn.Module):
 
     def forward(self, x: Tensor, activated: Tensor, scale: Tensor) -> Tensor:
         """As ``GroupedSequence``."""
-        moved = functional.pad(activated, (0, 1, 0, 1))[:, :, 1:, 1:]
-        halves = [half.unflatten(1, (self.count, -1)) for half in (self.even(activated), self.odd(moved))]
+        even, odd = in_two(activated)
+        halves = [half.unflatten(1, (self.count, -1)) for half in (self.even(even), self.odd(odd))]
         return normalised(torch.cat(halves, dim=2).flatten(1, 2), scale)
 
 

@@ -8,7 +8,6 @@ images after training from scratch, and ``Best-Genotype=Genotype(...)``.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,8 +26,9 @@ from algorithms.networks.data import DIGITS, NAMES, load_images
 from algorithms.networks.exporting import ENDINGS, export_network
 from algorithms.networks.retraining import Setup
 from algorithms.networks.training import Recipe
+from algorithms.networks.trial_program import CHECKPOINT_FOLDER, SEED, checkpoint_folder, ended, say, trial_seed
 from algorithms.settings import parse
-from katib.core.errors import KatibError, PermanentError
+from katib.core.errors import PermanentError
 from katib.core.experiment import Component
 
 # Those of the paper, in the order of Katib's example
@@ -46,21 +46,16 @@ RECORD = "alphas.jsonl"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the trial; its exit status."""
+    """Run the trial; its exit status, as ``trial_program`` tells."""
     options = parser().parse_args(arguments)
-    try:
-        with tempfile.TemporaryDirectory() as aside:
-            run(options, options.checkpoint or Path(aside))
-    except KatibError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+    with tempfile.TemporaryDirectory() as aside:
+        return ended(lambda: run(options, options.checkpoint or Path(aside)))
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(prog="python -m algorithms.darts.train", description="Search cells by DARTS")
-    kept = os.environ.get("KATIB_CHECKPOINT_DIR")
+    kept = checkpoint_folder()
     texts = made.add_argument_group("what the suggestion service gives")
     texts.add_argument(f"--{SETTINGS}", default="{}", help="settings as JSON, with single quotes if need be")
     texts.add_argument(f"--{SEARCH_SPACE}", default=None, help="list of operations; DARTS' own unless given")
@@ -70,11 +65,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", choices=NAMES, default=DIGITS)
     made.add_argument("--data-folder", help="where mnist and cifar10 lie; else what KATIB_DATA says")
     made.add_argument("--examples", type=int, help="training images at most")
-    made.add_argument("--checkpoint", type=Path, default=Path(kept) if kept else None, metavar="FOLDER",
-                      help="of the search and its networks, gone on from [KATIB_CHECKPOINT_DIR]")  # fmt: skip
-    made.add_argument("--record", type=Path, default=Path(kept).parent / RECORD if kept else None, metavar="FILE",
+    made.add_argument("--checkpoint", type=Path, default=kept, metavar="FOLDER",
+                      help=f"of the search and its networks, gone on from [{CHECKPOINT_FOLDER}]")  # fmt: skip
+    made.add_argument("--record", type=Path, default=kept and kept.parent / RECORD, metavar="FILE",
                       help=f"gets the operations' weights after each epoch; else {RECORD} in FOLDER")  # fmt: skip
-    made.add_argument("--seed", type=int, default=int(os.environ.get("KATIB_SEED", "0")), help="[KATIB_SEED]")
+    made.add_argument("--seed", type=int, help=f"[{SEED}, or 0]")
     made.add_argument("--threads", type=int, default=1, help="of the processor")
     made.add_argument("--device", default="auto", help="auto takes a GPU where there is one")
     made.add_argument("--compile", action="store_true", help="compile the supernet; on a GPU as a graph")
@@ -89,10 +84,12 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace, folder: Path) -> None:
     """Search, select and retrain in ``folder``. Raises KatibError."""
     form = _form(options.export)
+    if options.seed is None:
+        options.seed = trial_seed()
     settings = settings_of(options)
     search = search_of(options, settings)
     trial = SearchTrial(
-        search, folder, _say, record=options.record or folder / RECORD,
+        search, folder, say, record=options.record or folder / RECORD,
         stops_at_collapse=settings.stop_at_collapse == ON,
     )  # fmt: skip
     trial.run()
@@ -105,10 +102,10 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         options.data, options.data_folder, options.examples, seeds=1, first_seed=options.seed,
         device=str(search.device), width=width, recipe=recipe,
     )  # fmt: skip
-    best = retrained(trial.genotypes(settings.candidates), setup, folder, _say)
+    best = retrained(trial.genotypes(settings.candidates), setup, folder, say)
     if form is not None:
         export_network(best, form, options.export)
-    tell_result(best, _say)
+    tell_result(best, say)
 
 
 def settings_of(options: argparse.Namespace) -> DartsSettings:
@@ -165,11 +162,6 @@ def _read(text: str, option: str, kind: type) -> Any:
     if not isinstance(tree, kind):
         raise PermanentError(f"{option}: got {text!r}, expected a {kind.__name__}")
     return tree
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,11 +23,11 @@ from algorithms.enas.search import Plan, SearchMetrics, SharedSearch
 from algorithms.enas.settings import EnasSettings
 from algorithms.networks.data import DIGITS, load_images
 from algorithms.networks.training import EpochMetrics
+from algorithms.networks.trial_program import CHECKPOINT_FOLDER, checkpoint_folder, ended, say, trial_seed
 from algorithms.settings import describe, parse
-from katib.core.errors import KatibError, PermanentError
+from katib.core.errors import PermanentError
 from katib.core.experiment import Component
 
-CHECKPOINTS = "KATIB_CHECKPOINT_DIR"
 # Those of Pham et al. 2018, section 2.3.
 SIZED = ("convolution_3x3", "convolution_5x5", "separable_convolution_3x3", "separable_convolution_5x5")
 OPERATIONS = ",".join((*SIZED, "max_pooling_3x3", "avg_pooling_3x3"))
@@ -43,12 +42,7 @@ CONTROLLER: Mapping[str, str] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search, print, and give the exit status: 2 for what is wrong with the arguments or the data."""
     given = vars(_parser().parse_args(arguments))
-    try:
-        _search(given)
-    except KatibError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    return ended(lambda: _search(given))
 
 
 def _search(given: Mapping[str, Any]) -> None:
@@ -58,15 +52,16 @@ def _search(given: Mapping[str, Any]) -> None:
     images = load_images(given["data"], folder=given["data_folder"], validation=given["validation"])
     settings = parse(EnasSettings, Component("enas", {name: given[name] for name in _controller_settings()}))
     search = SharedSearch(operations, layers, images, _plan(given), settings)
-    folder = Path(given["checkpoint"]) if given["checkpoint"] else None
+    folder = given["checkpoint"]
     search.run(folder and folder / "search.pt", _print_search)
     best = search.finished(folder, _print_retraining)[0]
-    _say(f"{BEST_ARCHITECTURE}={best.chain}")
-    _say(f"validation_accuracy={best.validation:.4f} accuracy={best.test:.4f}")
+    say(f"{BEST_ARCHITECTURE}={best.chain}")
+    say(f"validation_accuracy={best.validation:.4f} accuracy={best.test:.4f}")
 
 
 def _plan(given: Mapping[str, Any]) -> Plan:
-    return Plan(**{name: given[name] for name in Plan.__dataclass_fields__})
+    chosen = {name: given[name] for name in Plan.__dataclass_fields__}
+    return Plan(**{**chosen, "seed": trial_seed() if given["seed"] is None else given["seed"]})
 
 
 def _space(given: Mapping[str, Any]) -> tuple[Sequence[Operation], int]:
@@ -90,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", default=DIGITS, help="a data set by name")
     add("--data-folder", default=None, help="where it lies")
     add("--validation", type=float, default=0.3, help="share of the training images that the controller learns by")
-    add("--checkpoint", default=os.environ.get(CHECKPOINTS, ""), help=f"folder to go on from; or ${CHECKPOINTS}")
+    add("--checkpoint", type=Path, default=checkpoint_folder(), help=f"folder to go on from; or ${CHECKPOINT_FOLDER}")
     add("--threads", type=int, default=0, help="of PyTorch; 0 leaves them to it")
     for name, field in Plan.__dataclass_fields__.items():
-        add(f"--{name.replace('_', '-')}", type=type(field.default), default=field.default)
+        default = None if name == "seed" else field.default
+        add(f"--{name.replace('_', '-')}", type=type(field.default), default=default)
     for name, info in _controller_settings().items():
         default = CONTROLLER.get(name, str(info.default))
         add(f"--{name.replace('_', '-')}", default=default, help=f"{info.help} ({default})")
@@ -108,17 +104,12 @@ def _controller_settings() -> dict[str, Any]:
 
 def _print_search(metrics: SearchMetrics) -> None:
     values = (f"{name}={getattr(metrics, name):.4f}" for name in ("loss", "reward", "entropy", "joined"))
-    _say(f"epoch={metrics.epoch} {' '.join(values)}")
+    say(f"epoch={metrics.epoch} {' '.join(values)}")
 
 
 def _print_retraining(candidate: int, metrics: EpochMetrics) -> None:
     numbers = f"candidate={candidate} retrain_epoch={metrics.epoch}"
-    _say(f"{numbers} retrain_loss={metrics.loss:.4f} retrain_accuracy={metrics.accuracy:.4f}")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    say(f"{numbers} retrain_loss={metrics.loss:.4f} retrain_accuracy={metrics.accuracy:.4f}")
 
 
 if __name__ == "__main__":

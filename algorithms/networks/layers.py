@@ -54,21 +54,38 @@ class Zero(nn.Module):
 
 class FactorizedReduce(nn.Module):
     """A skip connection that halves the image: two 1x1 convolutions of stride 2, one of them moved by a pixel, so that
-    no pixel is left out (Liu et al. 2019). An odd size is filled up with zeros."""
+    no pixel is left out (Liu et al. 2019). An odd size is filled up with zeros.
+
+    The stride is taken by ``thinned``."""
 
     def __init__(self, place: Place) -> None:
         super().__init__()
         half = place.outputs // 2
-        self.even = nn.Conv2d(place.inputs, half, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(place.inputs, place.outputs - half, 1, stride=2, bias=False)
+        self.even = nn.Conv2d(place.inputs, half, 1, bias=False)
+        self.odd = nn.Conv2d(place.inputs, place.outputs - half, 1, bias=False)
         self.norm = place.norm()
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs, height, width) to (batch, outputs, height / 2, width / 2), rounded up."""
-        x = torch.relu(x)
-        moved = nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
-        joined: Tensor = self.norm(torch.cat([self.even(x), self.odd(moved)], dim=1))
+        even, odd = in_two(torch.relu(x))
+        joined: Tensor = self.norm(torch.cat([self.even(even), self.odd(odd)], dim=1))
         return joined
+
+
+def thinned(x: Tensor, stride: int) -> Tensor:
+    """Every ``stride``-th row and column of (batch, channels, height, width): what a 1x1 convolution of stride 1 takes
+    to be one of that stride.
+
+    Its gradient by the kernel, with channels last, fewer than eight of them and one thread, writes beyond its memory in
+    PyTorch 2.13 (oneDNN 3.12, processors with AVX2 alone), so 1x1 convolutions here are of stride 1.
+    """
+    return x[:, :, ::stride, ::stride]
+
+
+def in_two(x: Tensor) -> tuple[Tensor, Tensor]:
+    """What the two convolutions of a ``FactorizedReduce`` see: even rows and columns, and odd ones, beyond the border
+    zeros; (batch, channels, height / 2, width / 2) each, rounded up."""
+    return thinned(x, 2), thinned(nn.functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:], 2)
 
 
 def layer(operation: Operation, place: Place) -> nn.Module:

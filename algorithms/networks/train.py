@@ -9,7 +9,6 @@ goes on where an earlier attempt was interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,21 +22,16 @@ from algorithms.networks.building import Width, network
 from algorithms.networks.data import NAMES, Images, load_images
 from algorithms.networks.retraining import chosen_device
 from algorithms.networks.training import EpochMetrics, Recipe, interval, retrain
-from katib.core.errors import KatibError
+from algorithms.networks.trial_program import checkpoint_folder, ended, say, trial_seed
+from katib.core.errors import PermanentError
 
 DESCRIPTION = "Train one architecture, and print its accuracy on validation images after each epoch."
-USAGE = 2  # exit status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trial; returns the exit status. What the user has to mend is printed as one line."""
     options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except (KatibError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a program's output
-        return USAGE
-    return 0
+    return ended(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,21 +65,25 @@ def _run(options: argparse.Namespace) -> None:
         validation=options.validation,
         device=chosen_device(options.device),
     )
-    first = options.seed if options.seed is not None else int(os.environ.get("KATIB_SEED") or 0)
+    first = options.seed if options.seed is not None else trial_seed()
     scores = [_trained(architecture, images, options, first + number) for number in range(max(1, options.seeds))]
     if isinstance(architecture, Genotype):
-        _print(f"{BEST_GENOTYPE}={architecture}")
+        say(f"{BEST_GENOTYPE}={architecture}")
     if options.seeds > 1:
         found = interval(scores)
-        _print(f"accuracy={found.mean:.6f} accuracy-half-width={found.half_width:.6f}")
+        say(f"accuracy={found.mean:.6f} accuracy-half-width={found.half_width:.6f}")
 
 
 def _architecture(options: argparse.Namespace) -> Architecture:
+    """What the options tell. Raises PermanentError."""
     text = options.architecture
-    if options.nn_config:
-        return read_architecture({ARCHITECTURE: text, NETWORK: options.nn_config})
-    is_file = len(text) < 256 and Path(text).is_file()
-    return read_architecture(Path(text).read_text(encoding="utf-8") if is_file else text)
+    try:
+        if options.nn_config:
+            return read_architecture({ARCHITECTURE: text, NETWORK: options.nn_config})
+        is_file = len(text) < 256 and Path(text).is_file()
+        return read_architecture(Path(text).read_text(encoding="utf-8") if is_file else text)
+    except ValueError as error:
+        raise PermanentError(f"--architecture: {error}") from None
 
 
 def _trained(architecture: Architecture, images: Images, options: argparse.Namespace, seed: int) -> float:
@@ -93,20 +91,16 @@ def _trained(architecture: Architecture, images: Images, options: argparse.Names
     width = Width(options.channels, options.cells)
     module = network(architecture, images.classes, images.shape, width, seed=seed)
     recipe = Recipe(epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate)
-    folder = os.environ.get("KATIB_CHECKPOINT_DIR")
-    checkpoint = Path(folder) / f"seed-{seed}.checkpoint" if folder else None
+    folder = checkpoint_folder()
+    checkpoint = folder and folder / f"seed-{seed}.checkpoint"
     name = "accuracy" if options.seeds <= 1 else "seed-accuracy"
 
     def report(metrics: EpochMetrics) -> None:
-        _print(f"epoch={metrics.epoch} loss={metrics.loss:.6f} {name}={metrics.accuracy:.6f}")
+        say(f"epoch={metrics.epoch} loss={metrics.loss:.6f} {name}={metrics.accuracy:.6f}")
 
     held_out = images.validation if len(images.validation) else images.test
     done = retrain(module, images.train, held_out, recipe, seed=seed, checkpoint=checkpoint, report=report)
     return done[-1].accuracy
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - what a trial reports
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from algorithms.networks.cell_network import CellNetwork
 from algorithms.networks.data import Examples
 from algorithms.networks.files import written_aside
+from katib.core.confidence import half_width
 from katib.core.errors import PermanentError
 
-CONFIDENCE = 0.95
 _EVALUATED = 512  # images of a batch that is not trained on
 
 
@@ -143,11 +142,7 @@ def accuracy(network: nn.Module, examples: Examples) -> float:
 
 def interval(values: Sequence[float]) -> Interval:
     """Mean and confidence interval of at least one value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, None, tuple(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean, float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * error, tuple(values))
+    return Interval(float(np.mean(values)), half_width(values), tuple(values))
 
 
 def save_tensors(file: Path, state: Any) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from katib.architectures import architecture_of
 from katib.best_trial.rerun import rerun_command
+from katib.core.confidence import half_width
 from katib.core.experiment import Experiment
-from katib.core.naming import load
 from katib.core.objective import Objective
 from katib.core.texts import count, in_namespace
 from katib.core.trial import Parameters, Trial, TrialState
@@ -18,8 +18,6 @@ from katib.core.values import point_of
 from katib.engine.names import trial_seed
 from katib.engine.summary import MAY_BE_BEST, pareto_front
 from katib.resources import template
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +157,9 @@ def repeats_of(objective: Objective, best: Trial, trials: Sequence[Trial]) -> Re
     values = [value for run in runs if (value := objective.value(run.observation)) is not None]
     if not values:
         return None
-    mean = float(statistics.mean(values))
-    if len(values) == 1:
+    mean, half = float(statistics.mean(values)), half_width(values)
+    if half is None:
         return Repeats(1, mean, None, None)
-    scale = max(map(abs, values)) or 1.0  # squares of the largest numbers are none
-    error = statistics.stdev(value / scale for value in values) / math.sqrt(len(values))
-    quantile = load("function", "scipy.special:stdtrit", {})  # only here, since to load it takes a while
-    half = float(quantile(len(values) - 1, (1 + CONFIDENCE) / 2)) * error * scale
     low, high = mean - half, mean + half
     bounded = math.isfinite(low) and math.isfinite(high)
     return Repeats(len(values), mean, *((low, high) if bounded else (None, None)))

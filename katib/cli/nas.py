@@ -30,6 +30,12 @@ FORMATS = ("state-dict", "onnx", "source")
 _EXPERIMENT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
+
+def _use_threads(_context: click.Context, _option: click.Parameter, threads: int | None) -> None:
+    if threads:
+        load("number of threads", "torch:set_num_threads", {})(threads)
+
+
 what_argument = click.argument("what", metavar="NAME|FILE|TEXT")
 out_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to  [default: standard output]"
@@ -40,6 +46,10 @@ data_options = (
         help="Where mnist and cifar10 lie  [default: $KATIB_DATA]",
     ),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1; auto: a GPU, if any"),
+    click.option(
+        "--threads", type=click.IntRange(1), callback=_use_threads, expose_value=False,
+        help="Of the processor  [default: $OMP_NUM_THREADS, or all cores]",
+    ),
 )  # fmt: skip
 
 

@@ -50,7 +50,10 @@ def test_retrain_evaluate_export(katib, tmp_path):
     assert f"best: {CELL}" in table
     again = katib("nas", "retrain", CELL, *SMALL, "--out", "out")
     assert again.out.splitlines() == table  # nothing is trained twice
-    retrained = json.loads(katib("nas", "retrain", CELL, *SMALL, "--out", "out", "-o", "json").out)
+    before = torch.get_num_threads()
+    retrained = json.loads(katib("nas", "retrain", CELL, *SMALL, "--out", "out", "-o", "json", "--threads", "3").out)
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(before)
     evaluated = json.loads(katib("nas", "evaluate", "out", "-o", "json").out)
     assert retrained == evaluated
     (found,) = evaluated["networks"]

@@ -92,7 +92,7 @@ def test_collapse_is_told_and_ends_the_search_if_wished(stops, epochs, tmp_path,
     ],
 )
 def test_what_is_wrong(more, message, tmp_path, capsys):
-    assert train.main([*arguments(tmp_path), *more]) == 1
+    assert train.main([*arguments(tmp_path), *more]) == 2
     assert message in capsys.readouterr().err
 
 

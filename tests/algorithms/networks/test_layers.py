@@ -41,6 +41,27 @@ def test_a_pooling_of_a_supernet_is_normalised():
     assert pooled.mean().abs() < 1e-6
 
 
+@pytest.mark.parametrize("size", [8, 7, 1], ids=["even", "odd", "pixel"])
+def test_a_reducing_skip_is_two_convolutions_of_stride_2(size):
+    module = FactorizedReduce(Place(3, 5, 2)).double()
+    x = torch.randn(2, 3, size, size, dtype=torch.float64)
+    moved = nn.functional.pad(x.relu(), (0, 1, 0, 1))[:, :, 1:, 1:]
+    strided = [
+        nn.functional.conv2d(seen, half.weight, stride=2)
+        for seen, half in ((x.relu(), module.even), (moved, module.odd))
+    ]
+    torch.testing.assert_close(module(x), module.norm(torch.cat(strided, dim=1)), rtol=1e-12, atol=1e-12)
+
+
+def test_gradients_of_a_reducing_skip_stay_in_their_memory():
+    """As they are wanted with channels last, few of them and one thread; PyTorch's own strides end the process."""
+    module = FactorizedReduce(Place(3, 3, 2)).to(memory_format=torch.channels_last)
+    for _ in range(20):
+        x = torch.randn(8, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+        module(x).sum().backward()
+        assert module.even.weight.grad.isfinite().all()
+
+
 def test_every_pixel_goes_into_a_reducing_skip():
     module = FactorizedReduce(Place(2, 4, 2)).eval()
     x = torch.rand(1, 2, 4, 4, requires_grad=True)
