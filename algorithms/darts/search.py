@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,10 +70,17 @@ class Search:
     """A search that goes on by one step at a time."""
 
     def __init__(
-        self, shape: SupernetShape, method: Method, schedule: Schedule, train: Examples, validation: Examples
+        self,
+        shape: SupernetShape,
+        method: Method,
+        schedule: Schedule,
+        train: Examples,
+        validation: Examples,
+        *,
+        fused: bool = True,
     ) -> None:
-        """train: images for the weights. validation: for the architecture; both on the device to search on. Raises
-        PermanentError if there are none."""
+        """train: images for the weights. validation: for the architecture; both on the device to search on. fused: as
+        of ``Supernet``, where operations are not sampled. Raises PermanentError if there are no images."""
         if min(len(train), len(validation)) < 2:
             raise PermanentError(f"got {len(train)} and {len(validation)} images, expected at least 2 of each")
         self.shape, self.method, self.schedule = shape, method, schedule
@@ -85,7 +91,7 @@ class Search:
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._number(_SUPERNET))
-            supernet = Supernet(shape, fused=method.sampling != GUMBEL)
+            supernet = Supernet(shape, fused=fused and method.sampling != GUMBEL)
         self.supernet = supernet.to(self.device, memory_format=torch.channels_last)
         self.forward: Callable[..., Tensor] = self.supernet
         if schedule.compiled:
@@ -276,11 +282,8 @@ class Search:
         """Channels last, which is quicker on processors too."""
         return images.contiguous(memory_format=torch.channels_last)
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        context: AbstractContextManager[Any] = torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=self.schedule.bfloat16
-        )
-        return context
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.schedule.bfloat16)
 
     def _number(self, *stream: int) -> int:
         """A seed for one use of random numbers."""
