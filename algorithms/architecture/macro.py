@@ -42,10 +42,13 @@ class MacroChains:
         self.space = SearchSpace(_choices(graph.layers, len(operations)))
         self.weights = {operation.label: operation.weights for operation in operations}
         self.depth = 2 * graph.layers  # a layer's operation, and that which joins its input
+        # Worked out once, since searchers look at thousands of chains.
+        self._names = [_names(layer) for layer in range(graph.layers)]
+        self._applied = [_applied(operation) for operation in operations]
 
     def rows(self, point: Parameters) -> list[list[int]]:
         """For each layer the number of its operation, and then a 0 or 1 for each earlier layer."""
-        return [[int(str(point[name])) for name in _names(layer)] for layer in range(self._graph.layers)]
+        return [[int(str(point[name])) for name in names] for names in self._names]
 
     def point(self, rows: Sequence[Sequence[int]]) -> Parameters:
         """The inverse. Raises ValueError if the rows are none of this space."""
@@ -54,7 +57,7 @@ class MacroChains:
             raise ValueError(f"{ARCHITECTURE}: got {rows!r}, expected {self._graph.layers} rows of numbers")
         point: dict[str, str] = {}
         for layer, row in enumerate(rows):
-            point |= dict(zip(_names(layer), map(str, row), strict=True))
+            point |= dict(zip(self._names[layer], map(str, row), strict=True))
         return point
 
     def assignments(self, point: Parameters) -> Parameters:
@@ -86,15 +89,20 @@ class MacroChains:
         for layer, (number, *skips) in enumerate(self.rows(point)):
             joined = [Edge(_JOINED, 2 * (source + 1)) for source, skip in enumerate(skips) if skip]
             nodes.append((Edge(_LAST if joined else SAME, 2 * layer), *joined))
-            operation = self._operations[number]
-            label = SAME if operation.type in PASSED_ON else operation.label
-            nodes.append(() if operation.type == NOTHING else (Edge(label, 2 * layer + 1),))
+            nodes.append(tuple(Edge(label, 2 * layer + 1) for label in self._applied[number]))
         return (Wiring(1, tuple(nodes)),)
 
     def _is_row(self, row: Sequence[int]) -> bool:
         operation, *skips = row
         whole = isinstance(operation, int) and not isinstance(operation, bool)
         return whole and 0 <= operation < len(self._operations) and all(skip in (0, 1) for skip in skips)
+
+
+def _applied(operation: Operation) -> tuple[str, ...]:
+    """The label of what is applied: one, none by an operation that gives zeros."""
+    if operation.type == NOTHING:
+        return ()
+    return (SAME if operation.type in PASSED_ON else operation.label,)
 
 
 def _described(number: int, operation: Operation) -> dict[str, Any]:
