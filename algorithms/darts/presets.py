@@ -17,7 +17,8 @@ class Method:
     weights of their own. auxiliary_skip: whether there are further skip connections, whose weight falls from 1 to 0.
     skip_until: share of the epochs after which it is 0; above 0, to 1.
     warm_up: share of the epochs, 0 to below 1, in which the weights alone are trained. selection: how the genotype is
-    found in the end. most_skips: skip connections of the normal cell at most, None for any number.
+    found in the end. most_skips: skip connections of the normal cell at most, None for any number. zero_one: weight of
+    the loss that draws the weights of operations to 0 or 1, at least 0, and 0 where the sampling is not sigmoid.
     """
 
     order: int = 1
@@ -29,6 +30,7 @@ class Method:
     warm_up: float = 0.0
     selection: str = ARGMAX
     most_skips: int | None = None
+    zero_one: float = 0.0
 
 
 ROBUST = "robust"
@@ -50,4 +52,5 @@ PRESETS = {
     "gdas": Method(sampling=GUMBEL),  # Dong & Yang 2019
     "drnas": Method(sampling=DIRICHLET),  # Chen et al. 2021, without its growing of the channels
     "darts-minus": Method(auxiliary_skip=True),  # Chu et al. 2021
+    "fair-darts": Method(sampling=SIGMOID, zero_one=10.0),  # Chu et al. 2020
 }

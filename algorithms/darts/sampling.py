@@ -52,6 +52,14 @@ def strengths(alphas: Alphas, sampling: str) -> dict[str, Tensor]:
     return {kind: cell.operations[:, : len(alphas.names)].cpu() for kind, cell in expected.items()}
 
 
+def zero_one(alphas: Alphas) -> Tensor:
+    """The loss that draws the weights of ``sigmoid`` to 0 or 1, -1/4 to 0 (Chu et al. 2020, "Fair DARTS", zero-one
+    loss): -1/N sum (sigmoid(alpha) - 1/2)^2, over the N operations of all edges of both kinds of cells. ``none``, which
+    the paper's search space has not, is left out."""
+    chosen = torch.cat([alphas.operations[kind][:, 1:] for kind in (NORMAL, REDUCE)])  # none is the first one
+    return -(torch.sigmoid(chosen) - 0.5).square().mean()
+
+
 def _cell(alphas: Alphas, kind: str, sampling: str, moment: Moment, generator: torch.Generator | None) -> CellMix:
     logits, chosen = alphas.operations[kind], None
     if generator is not None and sampling == GUMBEL:

@@ -22,7 +22,7 @@ from algorithms.darts.alphas import Alphas
 from algorithms.darts.architect import VirtualStep, first_order, gradients, second_order
 from algorithms.darts.genotype import Selection, Strengths, entropy
 from algorithms.darts.presets import GUMBEL, Method
-from algorithms.darts.sampling import Moment, mix, strengths
+from algorithms.darts.sampling import Moment, mix, strengths, zero_one
 from algorithms.darts.supernet import Supernet
 from algorithms.darts.wiring import SupernetShape
 from algorithms.networks.data import Examples
@@ -30,6 +30,7 @@ from katib.core.errors import PermanentError
 
 TEMPERATURES = (10.0, 0.1)  # of the softmax with noise, at the beginning and at the end (Dong & Yang 2019, section 4)
 _WEIGHTS, _ARCHITECTURE, _NOISE, _SUPERNET, _ALPHAS = range(5)  # streams of random numbers
+_PARTS = ("supernet", "alphas", "w_optimiser", "alpha_optimiser")  # whose states are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +195,8 @@ class Search:
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint has to hold, as ``restore`` takes it."""
-        return {
-            "identity": self._identity(),
-            "done": self.done,
-            "sums": self.sums,
-            "supernet": self.supernet.state_dict(),
-            "alphas": self.alphas.state_dict(),
-            "w_optimiser": self.w_optimiser.state_dict(),
-            "alpha_optimiser": self.alpha_optimiser.state_dict(),
-        }
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        return {"identity": self._identity(), "done": self.done, "sums": self.sums, **parts}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from there. Raises PermanentError for the state of another search."""
@@ -210,7 +204,7 @@ class Search:
             raise PermanentError(f"the checkpoint is another search's: {state.get('identity')}")
         self.done = int(state["done"])
         self.sums.copy_(state["sums"])
-        for name in ("supernet", "alphas", "w_optimiser", "alpha_optimiser"):
+        for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
 
     def _training_gradients(self, inputs: Tensor, labels: Tensor, moment: Moment) -> list[Tensor]:
@@ -242,8 +236,12 @@ class Search:
                 scores = self.forward(images, mix(self.alphas, self.method.sampling, moment))
             return functional.cross_entropy(scores.float(), classes)
 
+        def judged() -> Tensor:
+            weight = self.method.zero_one
+            return loss(*seen) + weight * zero_one(self.alphas) if weight else loss(*seen)
+
         if self.method.order == 1:
-            found = first_order(lambda: loss(*seen), alphas)
+            found = first_order(judged, alphas)
         else:
             states = (self.w_optimiser.state.get(weight, {}) for weight in self.weights)
             velocities = [
@@ -252,7 +250,7 @@ class Search:
             ]
             schedule = self.schedule
             step = VirtualStep(ahead, self._rate(), schedule.w_momentum, schedule.w_weight_decay, velocities)
-            found = second_order(lambda: loss(inputs, labels), lambda: loss(*seen), alphas, self.weights, step)
+            found = second_order(lambda: loss(inputs, labels), judged, alphas, self.weights, step)
         for alpha, gradient in zip(alphas, found, strict=True):
             alpha.grad = gradient
         self.alpha_optimiser.step()

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from algorithms.architecture.operations import PATH, Operation, operations_of
+from algorithms.architecture.search import SETTINGS as GIVEN
 from algorithms.architecture.spaces import Graph
 from algorithms.architecture.wire import quoted
-from algorithms.darts.presets import PRESETS, ROBUST, SAMPLINGS, SELECTIONS, Method
+from algorithms.darts.presets import PRESETS, ROBUST, SAMPLINGS, SELECTIONS, SIGMOID, Method
 from algorithms.settings import Settings, parse, setting
 from katib.core.errors import Problem, SpecError
-from katib.core.experiment import ExperimentSpec
+from katib.core.experiment import Component, ExperimentSpec
 from katib.core.history import History
 from katib.core.trial import Proposal, Suggestion
 
@@ -65,6 +66,9 @@ class DartsSettings(Settings):
     )
     selection: str | None = setting(None, choices=SELECTIONS, help=f"how the genotype is found; {_PRESETS}")
     most_skips: int | None = setting(None, low=0, help=f"skip connections of the normal cell at most; {_PRESETS}")
+    zero_one: float | None = setting(
+        None, low=0, help=f"weight of the loss that draws weights of operations to 0 or 1, for sigmoid; {_PRESETS}"
+    )
     stop_at_collapse: str = setting(
         OFF, choices=SWITCH, help="whether a search ends when more than half of the normal cell is skip connections"
     )
@@ -80,6 +84,16 @@ class DartsSettings(Settings):
         return replace(PRESETS[self.preset or ROBUST], **(changed | switches))
 
 
+def read_settings(component: Component, path: str = GIVEN) -> DartsSettings:
+    """Those of ``component``. Raises SpecError, also for a zero-one loss where weights of operations share a sum."""
+    settings = parse(DartsSettings, component, path)
+    method = settings.method
+    if method.zero_one and method.sampling != SIGMOID:
+        wrong = f"got {method.zero_one:g} with sampling {method.sampling}, expected 0, or sampling {SIGMOID}"
+        raise SpecError([Problem(f"{path}[zero_one]", wrong)])
+    return settings
+
+
 class Darts:
     """The same texts for every trial."""
 
@@ -88,7 +102,7 @@ class Darts:
 
     def __init__(self, spec: ExperimentSpec) -> None:
         """Raises SpecError on a bad setting or nasConfig."""
-        settings = parse(DartsSettings, spec.algorithm)
+        settings = read_settings(spec.algorithm)
         if spec.nas is None:
             raise SpecError([Problem("spec.nasConfig", "missing: darts searches architectures")])
         graph, operations = Graph.of(spec.nas), operations_of(spec.nas)

@@ -18,7 +18,7 @@ from algorithms.architecture.wire import unquoted
 from algorithms.darts.device import prepared_device
 from algorithms.darts.presets import PRESETS
 from algorithms.darts.search import Schedule, Search
-from algorithms.darts.suggestion import LAYERS, ON, SEARCH_SPACE, SETTINGS, DartsSettings
+from algorithms.darts.suggestion import LAYERS, ON, SEARCH_SPACE, SETTINGS, DartsSettings, read_settings
 from algorithms.darts.trial import SearchTrial, retrained, tell_result
 from algorithms.darts.wiring import SupernetShape
 from algorithms.networks.building import Width
@@ -27,7 +27,6 @@ from algorithms.networks.exporting import ENDINGS, export_network
 from algorithms.networks.retraining import Setup
 from algorithms.networks.training import Recipe
 from algorithms.networks.trial_program import CHECKPOINT_FOLDER, SEED, checkpoint_folder, ended, say, trial_seed
-from algorithms.settings import parse
 from katib.core.errors import PermanentError
 from katib.core.experiment import Component
 
@@ -119,7 +118,7 @@ def settings_of(options: argparse.Namespace) -> DartsSettings:
         texts[name] = value
     if options.preset:
         texts["preset"] = options.preset
-    return parse(DartsSettings, Component("darts", texts), f"--{SETTINGS}")
+    return read_settings(Component("darts", texts), f"--{SETTINGS}")
 
 
 def search_of(options: argparse.Namespace, settings: DartsSettings) -> Search:

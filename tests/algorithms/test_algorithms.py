@@ -166,6 +166,7 @@ def test_katibs_settings_and_defaults() -> None:
             # ours, which Katib's trial images are told only where they are set
             "preset": None, "order": None, "sampling": None, "partial_channels": None, "edge_normalisation": None,
             "auxiliary_skip": None, "skip_until": None, "warm_up": None, "selection": None, "most_skips": None,
+            "zero_one": None,
             "stop_at_collapse": "off", "candidates": 3, "retrain_epochs": 40,
         },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},

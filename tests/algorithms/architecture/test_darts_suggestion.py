@@ -65,6 +65,8 @@ def test_settings_of_ours_are_told_where_they_are_set():
         ({"preset": "darts", "order": 2, "sampling": "dirichlet"}, Method(order=2, sampling="dirichlet")),
         ({"preset": "pc-darts", "edge_normalisation": "off"}, Method(partial_channels=4, warm_up=0.3)),
         ({"preset": "darts-minus", "auxiliary_skip": "off", "most_skips": 0}, Method(most_skips=0)),
+        ({"preset": "fair-darts"}, Method(sampling="sigmoid", zero_one=10)),
+        ({"preset": "fair-darts", "zero_one": 0, "sampling": "softmax"}, Method()),
     ],
 )
 def test_methods(settings, method):
@@ -84,6 +86,9 @@ def test_none_is_null():
         (CELLS, {"num_nodes": 0}, "spec.algorithm.algorithmSettings[num_nodes]"),
         (CELLS, {"preset": "robusst"}, "spec.algorithm.algorithmSettings[preset]"),
         (CELLS, {"warm_up": 1}, "spec.algorithm.algorithmSettings[warm_up]"),
+        (CELLS, {"zero_one": -1}, "spec.algorithm.algorithmSettings[zero_one]"),
+        (CELLS, {"zero_one": 1}, "spec.algorithm.algorithmSettings[zero_one]"),
+        (CELLS, {"preset": "fair-darts", "sampling": "gumbel"}, "spec.algorithm.algorithmSettings[zero_one]"),
         (CELLS, {"batch_size": 0}, "spec.algorithm.algorithmSettings[batch_size]"),
         ({**CELLS, "graphConfig": {}}, {}, "spec.nasConfig.graphConfig.numLayers"),
         ({**CELLS, "operations": [operation("reduction", reduction_type=["max_pooling"], pool_size=[2])]}, {},

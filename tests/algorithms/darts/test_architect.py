@@ -11,7 +11,7 @@ from torch.nn import functional  # noqa: E402
 from algorithms.darts.alphas import Alphas  # noqa: E402
 from algorithms.darts.architect import VirtualStep, first_order, gradients, second_order  # noqa: E402
 from algorithms.darts.presets import SAMPLINGS, Method  # noqa: E402
-from algorithms.darts.sampling import Moment, mix  # noqa: E402
+from algorithms.darts.sampling import Moment, mix, zero_one  # noqa: E402
 from algorithms.darts.search import Schedule, Search  # noqa: E402
 from algorithms.darts.supernet import Supernet  # noqa: E402
 from tests.algorithms.darts.supernets import examples, shape_of  # noqa: E402
@@ -44,7 +44,8 @@ class Problem:
         mixed = mix(self.alphas, self.sampling, Moment(skip=0.5))
         return functional.cross_entropy(self.net(given.inputs, mixed), given.labels)
 
-    def numerically(self, alpha, place, value):
+    @staticmethod
+    def numerically(alpha, place, value):
         """The central difference of ``value()`` by one number."""
         differences = []
         for sign in (1, -1):
@@ -65,6 +66,43 @@ def test_first_order_is_exact(sampling):
         for place in [(0,), (1,)] if alpha.dim() == 1 else [(0, 1), (1, 3)]:
             expected = problem.numerically(alpha, place, lambda: problem.loss(problem.validation).item())
             assert gradient[place].item() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "loss"),
+    [(0.0, 0.0), (torch.tensor(3.0).log().item(), -1 / 16), (-40.0, -1 / 4), (40.0, -1 / 4)],
+    ids=["undecided", "three quarters", "zero", "one"],
+)
+def test_the_zero_one_loss_of_equal_alphas(alpha, loss):
+    alphas = Alphas(shape_of(OPERATIONS), edge_normalisation=False, seed=0).double()
+    for rows in alphas.operations.values():
+        rows.data.fill_(alpha)
+    assert zero_one(alphas).item() == pytest.approx(loss)
+
+
+def test_the_gradient_of_the_zero_one_loss():
+    alphas = Problem().alphas
+    found = dict(zip(alphas.operations, gradients(zero_one(alphas), list(alphas.operations.values())), strict=True))
+    for kind, rows in alphas.operations.items():
+        assert not found[kind][:, 0].any()  # none
+        for place in [(0, 1), (1, 3)]:
+            expected = Problem.numerically(rows, place, lambda: zero_one(alphas).item())
+            assert found[kind][place].item() == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_zero_one_loss_is_a_part_of_the_architectures_gradient(order):
+    found = []
+    for weight in (0.0, 10.0):
+        method = Method(sampling="sigmoid", order=order, zero_one=weight)
+        search = Search(shape_of(OPERATIONS), method, Schedule(batch_size=8), examples(16), examples(16))
+        alphas = list(search.alphas.parameters())
+        own = gradients(zero_one(search.alphas), alphas)
+        search.step()
+        found.append([alpha.grad for alpha in alphas])
+    for without, with_it, part in zip(*found, own, strict=True):
+        assert part.abs().max() > 0
+        torch.testing.assert_close(with_it - without, 10 * part, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])

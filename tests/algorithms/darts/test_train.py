@@ -85,6 +85,7 @@ def test_collapse_is_told_and_ends_the_search_if_wished(stops, epochs, tmp_path,
     [
         (["--set=nonsense"], "expected NAME=VALUE"),
         (["--set=presett=darts"], "no such setting"),
+        (["--set=zero_one=1"], "[zero_one]: got 1 with sampling softmax, expected 0, or sampling sigmoid"),
         (["--search-space={}"], "expected a list"),
         (["--search-space=['attention']"], "unknown operation 'attention'"),
         (["--export=net.txt"], "expected an ending of .pt, .onnx, .py"),
