@@ -10,7 +10,7 @@ from algorithms.enas.controller import Shape, controller_of
 from algorithms.enas.decisions import Decisions
 from algorithms.enas.policy import Learning, Policy
 from algorithms.enas.settings import EnasSettings
-from algorithms.enas.threads import one_torch_thread
+from algorithms.networks.threads import one_torch_thread
 from algorithms.randomness import generator
 from katib.core.history import History
 

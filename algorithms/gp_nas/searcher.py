@@ -38,6 +38,8 @@ _FEW = 4  # trials of a rung, up to which the rung below chooses alone
 class Searcher:
     """Suggests one architecture at a time."""
 
+    describer = Describer
+
     def __init__(
         self,
         architectures: ArchitectureSpace,
@@ -54,7 +56,7 @@ class Searcher:
         self._space, self._seed, self._initial = architectures.space, seed, initial
         self._name, self._resources = name, resources
         self._by_size = by_size
-        self._describer = Describer(architectures, sized=by_size)
+        self._describer = self.describer(architectures, sized=by_size)
         self._memory = Memory()
 
     def suggest(self, history: History, count: int) -> Proposal:

@@ -55,14 +55,14 @@ class GPNAS:
 
     settings_class = GPNASSettings
     models_architectures = True
+    searcher = "algorithms.gp_nas.searcher:Searcher"  # looked up late, so that the settings can be read without it
 
     def __init__(self, spec: ExperimentSpec, architectures: ArchitectureSpace | None = None) -> None:
         """architectures: what the points of the space are. Raises SpecError without them, or on a bad setting."""
         settings = parse(GPNASSettings, spec.algorithm)
         if architectures is None:
             raise SpecError([Problem("spec.nasConfig", f"missing: {spec.algorithm.name} searches architectures")])
-        # Looked up late, so that the settings can be read without what the model loads.
-        kind = load("engine", "algorithms.gp_nas.searcher:Searcher", {})
+        kind = load("engine", self.searcher, {})
         seed = seed_of(settings.random_state, spec.seed)
         rungs: tuple[int, ...] = ()
         if settings.resource_name:

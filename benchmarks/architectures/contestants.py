@@ -18,6 +18,8 @@ CONTESTANTS: Mapping[str, Component] = {
     "local-search": Component("local-search"),
     "gp-nas": Component("gp-nas"),
     "gp-nas-size": Component("gp-nas", {"prior": "size"}),
+    "gp-nas-naswot": Component("benchmarks.architectures.priors:NaswotPrior", {"prior": "size"}),
+    "gp-nas-synflow": Component("benchmarks.architectures.priors:SynflowPrior", {"prior": "size"}),
     "gp-nas-two-fidelities": Component(
         "gp-nas", {"resource_name": EPOCHS, "r_l": str(FULL), "min_resource": str(SHORT)}
     ),

@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks.architectures.__main__ import main
 from benchmarks.architectures.cells import FULL, SHORT, table
+from benchmarks.architectures.contestants import CONTESTANTS
 from benchmarks.architectures.figures import floor_of, rows
 from benchmarks.architectures.play import Course, play
 from benchmarks.search.problems.data import MissingDataError
-from katib.core.experiment import Component
 
 OPERATIONS = ("none", "nor_conv_3x3")
 
@@ -51,14 +51,22 @@ def test_the_table(folder):
     assert floor_of(cells, 3).tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["random", "regularized-evolution", "local-search", "gp-nas"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("random", "regularized-evolution", "local-search", "gp-nas"),
+        *(pytest.param(name, marks=pytest.mark.requires("torch")) for name in ("gp-nas-naswot", "gp-nas-synflow")),
+    ],
+)
 def test_a_search_is_judged_by_its_incumbent_and_can_be_repeated(folder, name):
-    cells = table(folder, "cifar10")
-    course = play(cells, Component(name), seed=3, cost=20)
+    if "-nas-" in name:
+        pytest.importorskip("torch")
+    cells, algorithm = table(folder, "cifar10"), CONTESTANTS[name]
+    course = play(cells, algorithm, seed=3, cost=20)
     assert course.costs.tolist() == list(range(1, 21))
     assert course.regrets[-1] < course.regrets[0]
-    assert np.array_equal(course.regrets, play(cells, Component(name), seed=3, cost=20).regrets)
-    assert not np.array_equal(course.regrets, play(cells, Component(name), seed=4, cost=20).regrets)
+    assert np.array_equal(course.regrets, play(cells, algorithm, seed=3, cost=20).regrets)
+    assert not np.array_equal(course.regrets, play(cells, algorithm, seed=4, cost=20).regrets)
 
 
 def test_the_regret_at_a_cost():
@@ -89,6 +97,22 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys):
     main()
     assert "cifar10, gp-nas, 12" in capsys.readouterr().out
     assert len(json.loads(out.read_text())["rows"]) == 7
+
+
+@pytest.mark.requires("torch")
+def test_scores_of_untrained_networks(folder, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    from benchmarks.architectures import scores
+
+    out = tmp_path / "found.json"
+    options = ["--data", str(folder), "--dataset", "cifar10", "--cells", "20", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["scores", *options])
+    scores.main()
+    assert "naswot, a score" in capsys.readouterr().out
+    found = {row["case"]: row["value"] for row in json.loads(out.read_text())["rows"]}
+    assert 0.5 < found["cifar10, synflow and test accuracy"] < 1
+    assert 0 < found["cifar10, largest size of 5"] < found["cifar10, a random one"]
+    assert len(found) == 2 + 3 + 4
 
 
 def test_without_the_data_it_says_where_a_user_gets_it(tmp_path):

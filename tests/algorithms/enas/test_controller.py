@@ -14,7 +14,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from algorithms.enas.controller import Shape, controller_of
 from algorithms.enas.policy import Baseline, Learning, loss
-from algorithms.enas.threads import one_torch_thread
+from algorithms.networks.threads import one_torch_thread
 
 pytestmark = pytest.mark.requires("torch")
 

@@ -16,7 +16,7 @@ from algorithms.enas.decisions import Decisions
 from algorithms.enas.policy import Learning, Policy
 from algorithms.enas.replay import Replay
 from algorithms.enas.settings import EnasSettings
-from algorithms.enas.threads import one_torch_thread
+from algorithms.networks.threads import one_torch_thread
 from katib.core.errors import SpecError
 from katib.core.history import History
 from katib.core.space import Choice, Integer, Real, SearchSpace

@@ -14,8 +14,8 @@ from algorithms.enas import train
 from algorithms.enas.search import Plan, SharedSearch
 from algorithms.enas.settings import EnasSettings
 from algorithms.enas.supernet import ChainSupernet
-from algorithms.enas.threads import one_torch_thread
 from algorithms.networks.data import load_images
+from algorithms.networks.threads import one_torch_thread
 from katib.core.errors import PermanentError
 
 pytestmark = pytest.mark.requires("torch")

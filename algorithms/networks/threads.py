@@ -1,4 +1,4 @@
-"""PyTorch on one thread: a controller is small, trials need the cores, and no result changes with their number."""
+"""PyTorch on one thread: what is computed is small, trials need the cores, and no result changes with their number."""
 
 from __future__ import annotations
 
