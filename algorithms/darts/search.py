@@ -90,9 +90,7 @@ class Search:
         self.alphas = Alphas(shape, edge_normalisation=method.edge_normalisation, seed=self._number(_ALPHAS)).to(
             self.device
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._number(_SUPERNET))
-            supernet = Supernet(shape, fused=fused and method.sampling != GUMBEL)
+        supernet = self._new_supernet(fused=fused and method.sampling != GUMBEL)
         self.supernet = supernet.to(self.device, memory_format=torch.channels_last)
         self.forward: Callable[..., Tensor] = self.supernet
         if schedule.compiled:
@@ -282,6 +280,11 @@ class Search:
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.schedule.bfloat16)
+
+    def _new_supernet(self, *, fused: bool) -> Supernet:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._number(_SUPERNET))
+            return Supernet(self.shape, fused=fused)
 
     def _number(self, *stream: int) -> int:
         """A seed for one use of random numbers."""
