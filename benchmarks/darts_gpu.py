@@ -1,8 +1,8 @@
 """The GPU's part of ``benchmarks.darts``: a first-order search at 16 channels, 8 cells and batches of 64.
 
 *Plain* is the supernet as DARTS is usually written, a module for each operation of each edge, in float32, call by call.
-*Grouped* is ours: edges joined, bfloat16, and the supernet's calls as a graph. Both have channels last, begin with the
-same weights, and see the same images in the same order.
+*Grouped* is ours: edges joined, bfloat16, channels last, and the supernet's calls as a graph. Both begin with the same
+weights, and see the same images in the same order.
 """
 
 from __future__ import annotations

@@ -87,11 +87,11 @@ class Search:
         self.shape, self.method, self.schedule = shape, method, schedule
         self.train, self.validation = train, validation
         self.device = train.inputs.device
-        self.alphas = Alphas(shape, edge_normalisation=method.edge_normalisation, seed=self._number(_ALPHAS)).to(
-            self.device
-        )
-        supernet = self._new_supernet(fused=fused and method.sampling != GUMBEL)
-        self.supernet = supernet.to(self.device, memory_format=torch.channels_last)
+        alphas = Alphas(shape, edge_normalisation=method.edge_normalisation, seed=self._number(_ALPHAS))
+        self.alphas = alphas.to(self.device)
+        fused = fused and method.sampling != GUMBEL
+        self.layout = torch.channels_last if fused else torch.contiguous_format  # as ``_formatted`` says
+        self.supernet = self._new_supernet(fused=fused).to(self.device, memory_format=self.layout)
         self.forward: Callable[..., Tensor] = self.supernet
         if schedule.compiled:
             graph = self.device.type == "cuda" and method.order == 1  # a graph's results live until its next call
@@ -273,10 +273,10 @@ class Search:
             self._orders[key] = torch.randperm(count, generator=generator).to(self.device)
         return self._orders[key]
 
-    @staticmethod
-    def _formatted(images: Tensor) -> Tensor:
-        """Channels last, which is quicker on processors too."""
-        return images.contiguous(memory_format=torch.channels_last)
+    def _formatted(self, images: Tensor) -> Tensor:
+        """Channels last, which is quicker on processors too; but where edges are not joined, 1x1 convolutions may have
+        strides, which do not go with it (``thinned``)."""
+        return images.contiguous(memory_format=self.layout)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.schedule.bfloat16)

@@ -134,3 +134,15 @@ def test_too_few_images():
     given = examples(1)
     with pytest.raises(PermanentError, match="expected at least 2 of each"):
         search_of(Method(), given=Examples(given.inputs, given.labels))
+
+
+@pytest.mark.parametrize("sampling", ["softmax", "gumbel"])
+@pytest.mark.parametrize("fused", [True, False], ids=["grouped", "plain"])
+def test_gradients_of_small_strided_convolutions_stay_in_their_memory(sampling, fused):
+    """Four channels in reduction cells, and one thread; with channels last PyTorch's own strides end the process."""
+    shape = shape_of(["nor_conv_1x1", "skip_connection"], nodes=1, cells=3, channels=2)
+    schedule = Schedule(epochs=30, batch_size=8)
+    search = Search(shape, Method(sampling=sampling), schedule, examples(16), examples(16), fused=fused)
+    for _ in range(2 * schedule.epochs):
+        search.step()
+    assert all(bool(weight.isfinite().all()) for weight in search.weights)
