@@ -7,6 +7,7 @@ them like any others. docs/benchmarks.md has the table by which the defaults wer
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from algorithms.bayesian.recipe import Recipe, Turn
 from algorithms.bayesian.warp import half_rank, standardized, yeo_johnson
@@ -15,44 +16,56 @@ from algorithms.bayesian_optimization import BayesianOptimization
 DEFAULT = Recipe()
 
 
-def _without_reach(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    return tuple(Turn(turn.warp) for turn in turns)
+def _each_turn(**exchanged: Any) -> Recipe:
+    """The default but for these fields of every turn."""
+    return replace(DEFAULT, turns=tuple(turn._replace(**exchanged) for turn in DEFAULT.turns))
 
 
 class NoWarp(BayesianOptimization):
     """Losses are standardised and nothing else."""
 
-    recipe = replace(DEFAULT, turns=tuple(Turn(standardized, turn.reach) for turn in DEFAULT.turns))
+    recipe = _each_turn(warp=standardized)
 
 
 class HalfRankAlone(BayesianOptimization):
     """The half-rank warp in every turn."""
 
-    recipe = replace(DEFAULT, turns=tuple(Turn(half_rank, turn.reach) for turn in DEFAULT.turns))
+    recipe = _each_turn(warp=half_rank)
 
 
 class YeoJohnsonAlone(BayesianOptimization):
     """The power transform in every turn."""
 
-    recipe = replace(DEFAULT, turns=tuple(Turn(yeo_johnson, turn.reach) for turn in DEFAULT.turns))
+    recipe = _each_turn(warp=yeo_johnson)
 
 
 class NoReach(BayesianOptimization):
     """Every suggestion may lie anywhere."""
 
-    recipe = replace(DEFAULT, turns=_without_reach(DEFAULT.turns))
+    recipe = _each_turn(reach=None)
+
+
+class NoBranch(BayesianOptimization):
+    """Branches of a conditional space get no turns of their own."""
+
+    recipe = _each_turn(branch=False)
 
 
 class OneLocalTurn(BayesianOptimization):
     """One suggestion in four stays near the incumbent, in place of two."""
 
-    recipe = replace(DEFAULT, turns=(Turn(half_rank), Turn(yeo_johnson), Turn(half_rank), Turn(yeo_johnson, 0.15)))
+    recipe = replace(
+        DEFAULT, turns=(Turn(half_rank, branch=True), Turn(yeo_johnson), Turn(half_rank), Turn(yeo_johnson, 0.15))
+    )
 
 
 class MixedTurns(BayesianOptimization):
     """Both warps, each once anywhere and once near the incumbent."""
 
-    recipe = replace(DEFAULT, turns=(Turn(half_rank), Turn(yeo_johnson, 0.2), Turn(yeo_johnson), Turn(half_rank, 0.1)))
+    recipe = replace(
+        DEFAULT,
+        turns=(Turn(half_rank, branch=True), Turn(yeo_johnson, 0.2), Turn(yeo_johnson), Turn(half_rank, 0.1)),
+    )
 
 
 class NoMiddle(BayesianOptimization):
