@@ -73,7 +73,15 @@ class DartsSettings(Settings):
         OFF, choices=SWITCH, help="whether a search ends when more than half of the normal cell is skip connections"
     )
     candidates: int = setting(3, low=1, help="genotypes to choose from where the selection is by retraining")
-    retrain_epochs: int = setting(40, low=1, help="epochs that genotypes are trained for in the end")
+    candidate_epochs: int | None = setting(
+        None, low=1, help="epochs that each of these is trained for; a quarter of retrain_epochs unless set"
+    )
+    retrain_epochs: int = setting(60, low=1, help="epochs that the chosen genotype is trained for in the end")
+
+    @property
+    def epochs_of_candidates(self) -> int:
+        """By whose training one of the candidates is chosen."""
+        return self.candidate_epochs or -(-self.retrain_epochs // 4)
 
     @property
     def method(self) -> Method:

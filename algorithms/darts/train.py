@@ -19,7 +19,7 @@ from algorithms.darts.device import prepared_device
 from algorithms.darts.presets import PRESETS
 from algorithms.darts.search import Schedule, Search
 from algorithms.darts.suggestion import LAYERS, ON, SEARCH_SPACE, SETTINGS, DartsSettings, read_settings
-from algorithms.darts.trial import SearchTrial, retrained, tell_result
+from algorithms.darts.trial import SearchTrial, choose, retrained, tell_result
 from algorithms.darts.wiring import SupernetShape
 from algorithms.networks.building import Width
 from algorithms.networks.data import DIGITS, NAMES, load_images
@@ -40,6 +40,7 @@ AUGMENTED: Mapping[str, Mapping[str, Any]] = {
     "mnist": {"shift": 2},
     "cifar10": {"shift": 4, "flip": True, "cutout": 16},
 }
+KEPT_FROM_CANDIDATES = 0.1  # of the training images
 BATCH = 64  # where batch_size is None
 RECORD = "alphas.jsonl"
 
@@ -92,19 +93,26 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         stops_at_collapse=settings.stop_at_collapse == ON,
     )  # fmt: skip
     trial.run()
+    chosen = choose(trial.genotypes(settings.candidates), setup_of(options, settings, search, brief=True), folder, say)
+    best = retrained(chosen, setup_of(options, settings, search), folder)
+    if form is not None:
+        export_network(best, form, options.export)
+    tell_result(best, say)
+
+
+def setup_of(options: argparse.Namespace, settings: DartsSettings, search: Search, *, brief: bool = False) -> Setup:
+    """Of the training from scratch. brief: of candidates, which are judged by images that are kept from them; the final
+    network learns from all training images."""
     width = Width(
         channels=options.retrain_channels or settings.init_channels,
         cells=options.retrain_cells or search.shape.cells,
     )
-    recipe = Recipe(epochs=settings.retrain_epochs, **AUGMENTED[options.data])
-    setup = Setup(
-        options.data, options.data_folder, options.examples, seeds=1, first_seed=options.seed,
-        device=str(search.device), width=width, recipe=recipe,
+    epochs = settings.epochs_of_candidates if brief else settings.retrain_epochs
+    return Setup(
+        options.data, options.data_folder, options.examples, KEPT_FROM_CANDIDATES if brief else 0, seeds=1,
+        first_seed=options.seed, device=str(search.device), width=width,
+        recipe=Recipe(epochs=epochs, **AUGMENTED[options.data]),
     )  # fmt: skip
-    best = retrained(trial.genotypes(settings.candidates), setup, folder, say)
-    if form is not None:
-        export_network(best, form, options.export)
-    tell_result(best, say)
 
 
 def settings_of(options: argparse.Namespace) -> DartsSettings:

@@ -22,7 +22,7 @@ from algorithms.networks.retraining import Retrained, Setup, retrain_all
 from algorithms.networks.training import load_tensors, save_tensors
 
 Say = Callable[[str], None]
-CHECKPOINT, RETRAINED = "search.pt", "retrained"
+CHECKPOINT, CANDIDATES, RETRAINED = "search.pt", "candidates", "retrained"
 
 
 class SearchTrial:
@@ -56,7 +56,7 @@ class SearchTrial:
             save_tensors(file, {"search": search.state(), "lines": self._lines})
 
     def genotypes(self, candidates: int) -> list[Genotype]:
-        """The genotypes to retrain, the best one first: one, or ``candidates`` where retraining selects."""
+        """The genotypes to choose from, the best one first: one, or ``candidates`` where retraining selects."""
         search, selection = self.search, self.search.selection
         if self._stopped:
             edges = 2 * search.shape.nodes
@@ -85,14 +85,21 @@ class SearchTrial:
             file.write(json.dumps(line | dict(self.search.strengths())) + "\n")
 
 
-def retrained(genotypes: list[Genotype], setup: Setup, folder: Path, say: Say) -> Retrained:
-    """The genotype that is best on validation images, trained from scratch."""
+def choose(genotypes: list[Genotype], setup: Setup, folder: Path, say: Say) -> Genotype:
+    """The genotype whose network, trained from scratch as ``setup`` says, is best on validation images."""
+    if len(genotypes) == 1:
+        return genotypes[0]
     named = [(f"candidate-{number}", genotype) for number, genotype in enumerate(genotypes, start=1)]
-    found = retrain_all(named, setup, folder / RETRAINED)
+    found = retrain_all(named, setup, folder / CANDIDATES)
     for each in sorted(found, key=lambda one: one.name):
         kept = "" if each.validation is None else f" retrained-validation-accuracy={each.validation.mean:.4f}"
         say(f"{each.name}:{kept} retrained-test-accuracy={each.test.mean:.4f}")
-    return found[0]
+    return dict(named)[found[0].name]
+
+
+def retrained(genotype: Genotype, setup: Setup, folder: Path) -> Retrained:
+    """Its network, trained from scratch."""
+    return retrain_all([("best", genotype)], setup, folder / RETRAINED)[0]
 
 
 def tell_result(best: Retrained, say: Say) -> None:

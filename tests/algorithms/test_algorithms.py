@@ -167,7 +167,7 @@ def test_katibs_settings_and_defaults() -> None:
             "preset": None, "order": None, "sampling": None, "partial_channels": None, "edge_normalisation": None,
             "auxiliary_skip": None, "skip_until": None, "warm_up": None, "selection": None, "most_skips": None,
             "zero_one": None,
-            "stop_at_collapse": "off", "candidates": 3, "retrain_epochs": 40,
+            "stop_at_collapse": "off", "candidates": 3, "candidate_epochs": None, "retrain_epochs": 60,
         },
         "hyperband": {"r_l": None, "resource_name": None, "eta": 3},
         "pbt": {

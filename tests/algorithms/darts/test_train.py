@@ -13,12 +13,14 @@ from algorithms.architecture.cells import read_genotype  # noqa: E402
 from algorithms.architecture.wire import quoted  # noqa: E402
 from algorithms.darts import train, trial  # noqa: E402
 from algorithms.darts.search import Search  # noqa: E402
+from algorithms.darts.suggestion import read_settings  # noqa: E402
+from katib.core.experiment import Component  # noqa: E402
 
 pytestmark = pytest.mark.requires("torch")
 
 SETTINGS = {
     "num_epochs": 3, "init_channels": "4", "num_nodes": 1, "batch_size": 16, "w_lr": 0.1, "stem_multiplier": 1,
-    "retrain_epochs": "1", "candidates": "2",
+    "retrain_epochs": "2", "candidates": "2", "candidate_epochs": 1,
 }  # fmt: skip
 OPERATIONS = ["max_pooling_3x3", "convolution_3x3", "skip_connection"]
 
@@ -42,9 +44,22 @@ def test_from_texts_to_a_network(tmp_path, capsys):
     genotype = read_genotype(told[6])
     assert told[6] == f"Best-Genotype={genotype}"
     assert torch.load(tmp_path / "net.pt", weights_only=True)
+    for place, epochs, kept in (("candidates/candidate-1", 1, 0.1), ("retrained/best", 2, 0)):
+        setup = json.loads((tmp_path / place / "result.json").read_text())["setup"]
+        assert (setup["recipe"]["epochs"], setup["validation"]) == (epochs, kept)
     record = [json.loads(line) for line in (tmp_path / "alphas.jsonl").read_text().splitlines()]
     assert [each["epoch"] for each in record] == [1, 2, 3]
     assert record[0]["operations"] == ["none", *OPERATIONS]
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs"),
+    [({}, 15), ({"retrain_epochs": 2}, 1), ({"retrain_epochs": 7}, 2), ({"candidate_epochs": 9}, 9)],
+    ids=["default", "at-least-1", "rounded-up", "set"],
+)
+def test_epochs_by_which_a_candidate_is_chosen(settings, epochs):
+    component = Component("darts", {name: str(value) for name, value in settings.items()})
+    assert read_settings(component).epochs_of_candidates == epochs
 
 
 def test_goes_on_where_it_was_interrupted(tmp_path, capsys, monkeypatch):
