@@ -36,7 +36,7 @@ OPERATIONS = (
     "avg_pooling_3x3", "max_pooling_3x3", "skip_connection",
 )  # fmt: skip
 AUGMENTED: Mapping[str, Mapping[str, Any]] = {
-    DIGITS: {"shift": 1},
+    DIGITS: {},  # they fill their 8x8 pixels: what is shifted is cut off, and accuracy falls
     "mnist": {"shift": 2},
     "cifar10": {"shift": 4, "flip": True, "cutout": 16},
 }
