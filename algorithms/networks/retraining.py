@@ -210,8 +210,7 @@ def _trained(  # noqa: PLR0913 - one network of one candidate
     module = network(architecture, images.classes, images.shape, setup.width, seed=seed)
     device = torch.device(chosen_device(setup.device))
     checkpoint = place / f"seed-{seed}.checkpoint"
-    watched = report is not None and not len(images.validation)
-    held_out = images.test if watched else images.validation
+    held_out = images.validation if len(images.validation) or report is None else images.test
     told = None if report is None else lambda metrics: report(name, seed, metrics)
     retrain(module, images.train, held_out, setup.recipe, seed=seed, checkpoint=checkpoint, report=told)
     state = {key: tensor.cpu() for key, tensor in module.state_dict().items() if not key.startswith("auxiliary.")}
