@@ -16,6 +16,7 @@ import torch
 from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO
 
+from . import pymoo_quicker
 from .axes import Axis, axes_of, point
 from .serve import Point, Result, Setup
 
@@ -33,6 +34,7 @@ class Optimizer:
     """``HEBO``, asked and told."""
 
     def __init__(self, setup: Setup) -> None:
+        pymoo_quicker.install()
         # It draws from the global generators.
         random.seed(setup.seed)
         np.random.seed(setup.seed)

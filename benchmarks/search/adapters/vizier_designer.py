@@ -1,10 +1,11 @@
 """Vizier: ``VizierGPUCBPEBandit``, the designer behind its service's algorithm ``DEFAULT``, at its defaults (Song et
 al. 2024, "The Vizier Gaussian process bandit algorithm").
 
-So that what JAX has compiled serves again, it is kept between suggestions, arrays are padded to multiples of 10 trials
-(of a single objective, for which it can do that; else it compiles anew for each number of trials), and the compiled
-programs are kept in the environment for the next process. It traces its functions anew at each suggestion all the same,
-and JAX keeps all of them, some 60 MB each time, so they are cleared now and then.
+So that what JAX has traced and compiled serves again, the designer is kept between suggestions, and with it its
+optimiser of the acquisition function (by default a new one each time, which JAX takes for another function: the same
+points at more than twice the cost). Arrays are padded to multiples of 10 trials (of a single objective, for which it
+can do that; else it traces anew for each number of trials), and compiled programs are kept in the environment for the
+next process. JAX keeps whatever it has traced, some 60 MB each time, so that is cleared now and then.
 
 Failed trials are infeasible ones. It is told of the trials under way.
 """
@@ -12,7 +13,7 @@ Failed trials are infeasible ones. It is told of the trials under way.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from .axes import Axis, axes_of, point
 from .serve import Point, Result, Setup
 
 PACKAGES = ("google-vizier", "jax")
-_CLEARED_EVERY = 10  # suggestions
+_CLEARED_EVERY = {PaddingType.MULTIPLES_OF_10: 50, PaddingType.NONE: 10}  # suggestions
 
 
 class Designer:
@@ -43,16 +44,20 @@ class Designer:
             )
         jax.config.update("jax_enable_x64", True)  # as its service does
         jax.config.update("jax_compilation_cache_dir", str(Path(sys.prefix) / "jax-cache"))
-        padded = PaddingType.MULTIPLES_OF_10 if setup.objectives == 1 else PaddingType.NONE
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        self._padding = PaddingType.MULTIPLES_OF_10 if setup.objectives == 1 else PaddingType.NONE
         self._designer = VizierGPUCBPEBandit(
-            problem, rng=jax.random.PRNGKey(setup.seed), padding_schedule=PaddingSchedule(num_trials=padded)
+            problem,
+            acquisition_optimizer_factory=_made_once(VizierGPUCBPEBandit.default_acquisition_optimizer_factory),
+            rng=jax.random.PRNGKey(setup.seed),
+            padding_schedule=PaddingSchedule(num_trials=self._padding),
         )
         self._under_way: dict[int, vz.Trial] = {}
         self._number = 0
 
     def ask(self) -> tuple[int, Point]:
         """The next point, and the number of its trial."""
-        if self._number % _CLEARED_EVERY == 0:
+        if self._number % _CLEARED_EVERY[self._padding] == 0:
             jax.clear_caches()
         (suggestion,) = self._designer.suggest(1)
         self._number += 1
@@ -68,6 +73,18 @@ class Designer:
             measured = vz.Measurement({f"loss{i}": loss for i, loss in enumerate(losses)})
             completed.append(trial.complete(measured, infeasibility_reason=None if losses else "failed"))
         self._designer.update(CompletedTrials(completed), ActiveTrials(list(self._under_way.values())))
+
+
+def _made_once(factory: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``factory`` for the one converter that a designer has."""
+    made: list[Any] = []
+
+    def optimizer(converter: Any) -> Any:
+        if not made:
+            made.append(factory(converter))
+        return made[0]
+
+    return optimizer
 
 
 def _add(root: Any, axis: Axis) -> None:

@@ -39,6 +39,7 @@ def supporting(feature: Feature) -> Callable[[RivalKind], bool]:
     return lambda kind: feature in kind.supports
 
 
+@pytest.mark.timeout(1200)  # Vizier compiles for each number of trials under way
 @rivals()
 def test_every_kind_of_parameter_with_trials_under_way_and_failures(name):
     """15 points inside the space, 4 under way at once, two of which fail; the same again by the same seed."""
