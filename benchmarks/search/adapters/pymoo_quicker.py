@@ -22,14 +22,14 @@ def fronts(values: Any, **_: Any) -> list[list[int]]:
     dominated_by = dominates.sum(axis=0)
     dominated = [np.flatnonzero(row) for row in dominates]
     front = [int(i) for i in np.flatnonzero(dominated_by == 0)]
-    found = [front] if len(dominates) else []
-    while sum(map(len, found)) < len(dominates):
+    found: list[list[int]] = []
+    while front:
+        found.append(front)
         following: list[int] = []
         for i in front:
             worse = dominated[i]
             dominated_by[worse] -= 1
             following.extend(int(j) for j in worse[dominated_by[worse] == 0])
-        found.append(following)
         front = following
     return found
 
