@@ -23,7 +23,7 @@ from katib.core.space import Real, SearchSpace
 from katib.core.trial import Key, Trial
 from katib.engine import lifecycle
 from katib.options import Options
-from trial_runners.local.processes import marked
+from tests.trial_runners import local_attempts
 
 KEY = Key("default", "e2e")
 ROOT = Path(__file__).parents[2]
@@ -86,19 +86,15 @@ def ran(workshop: Workshop) -> Ran:
 
 def living(home: Path) -> list[psutil.Process]:
     """Processes that trials of this home started."""
-    return [process for processes in marked((home / "trials").resolve()).values() for process in processes]
+    return local_attempts.living(home / "trials")
 
 
 @contextmanager
 def nothing_left(home: Path, patience: float = 10.0) -> Iterator[None]:
     """Trials of this home have no process left soon after the block; if they have, the test fails and they end."""
-    try:
+    with local_attempts.nothing_left(home / "trials"):
         yield
         until(lambda: not living(home), patience)
-    finally:
-        left = living(home)
-        for process in left:
-            process.kill()
 
 
 def until(condition: Any, patience: float = 60.0) -> Any:
