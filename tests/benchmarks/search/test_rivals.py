@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -25,12 +26,15 @@ from tests.benchmarks.search.rival_runs import CONDITIONAL, CONSTRAINED, MIXED, 
 QUICK = ("optuna-tpe", "optuna-mtpe", "optuna-cmaes")  # of the project's own environment, and quick to import
 
 
-def rivals(which: Callable[[RivalKind], bool] = lambda kind: True) -> pytest.MarkDecorator:
-    """A test for each of these rivals; slow but for the quick ones."""
+def rivals(
+    which: Callable[[RivalKind], bool] = lambda kind: True, seconds: Mapping[str, float] = MappingProxyType({})
+) -> pytest.MarkDecorator:
+    """A test for each of these rivals; slow but for the quick ones. ``seconds``: of those that need more."""
     chosen = []
     for name, kind in RIVALS.items():
         if which(kind):
             marks = [pytest.mark.requires(f"rival-{name}"), *([] if name in QUICK else [pytest.mark.slow])]
+            marks += [pytest.mark.timeout(seconds[name])] if name in seconds else []
             chosen.append(pytest.param(name, marks=marks, id=name))
     return pytest.mark.parametrize("name", chosen)
 
@@ -39,8 +43,7 @@ def supporting(feature: Feature) -> Callable[[RivalKind], bool]:
     return lambda kind: feature in kind.supports
 
 
-@pytest.mark.timeout(1200)  # Vizier compiles for each number of trials under way
-@rivals()
+@rivals(seconds={"vizier": 1200})  # it compiles for each number of trials under way
 def test_every_kind_of_parameter_with_trials_under_way_and_failures(name):
     """15 points inside the space, 4 under way at once, two of which fail; the same again by the same seed."""
     spec, failing = spec_of(MIXED, workers=4), frozenset({1, 6})
