@@ -14,6 +14,8 @@ class Line(LightningModule):
     def __init__(self, rate: float = 0.1):
         super().__init__()
         self.rate, self.layer, self.rates, self.epochs = rate, torch.nn.Linear(1, 1), [], []
+        for part in self.layer.parameters():  # from drawn weights the loss of the last batch may rise at first
+            torch.nn.init.zeros_(part)
 
     def training_step(self, batch, _):
         self.rates.append(self.optimizers().param_groups[0]["lr"])
