@@ -92,13 +92,7 @@ def run(workshop, spec, edits, restart_every=0):
     return {trial.number: trial.parameters for trial in workshop.store.trials(KEY)}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.requires("skopt") if n in ("bayesianoptimization", "auto") else ())
-        for n in ALGORITHMS
-    ],
-)
+@pytest.mark.parametrize("name", ALGORITHMS)
 def test_the_same_trials_with_restarts_and_over_grpc(open_workshop, address, name):
     spec, edits = replace(SPEC, algorithm=ALGORITHMS[name]), {5: NEW, 11: OLD}
     once = run(open_workshop(), spec, edits)

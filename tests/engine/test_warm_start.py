@@ -105,7 +105,7 @@ def test_the_former_experiment_may_go(open_workshop):
         pytest.param(Component("hyperband", {"r_l": "9", "resource_name": "n"}), id="hyperband"),
         pytest.param(Component("pbt", {"n_population": "5", "truncation_threshold": "0.4"}), id="pbt"),
         pytest.param(Component("tpe", {"n_startup_trials": "5"}), id="tpe"),
-        pytest.param(Component("bayesianoptimization"), id="bayesianoptimization", marks=pytest.mark.requires("skopt")),
+        pytest.param(Component("bayesianoptimization"), id="bayesianoptimization"),
     ],
 )
 def test_the_same_trials_after_restarts_and_over_grpc(open_workshop, address, tmp_path, algorithm):
