@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pymoo.util.nds.fast_non_dominated_sort as sorting
 from pymoo.core.mixed import MixedVariableDuplicateElimination
-from pymoo.util.dominator import Dominator
 
 
 def fronts(values: Any, **_: Any) -> list[list[int]]:
@@ -18,7 +17,7 @@ def fronts(values: Any, **_: Any) -> list[list[int]]:
 
     values: (individuals, objectives), minimised.
     """
-    dominates = Dominator.calc_domination_matrix(values) == 1
+    dominates = _dominates(values)
     dominated_by = dominates.sum(axis=0)
     dominated = [np.flatnonzero(row) for row in dominates]
     front = [int(i) for i in np.flatnonzero(dominated_by == 0)]
@@ -32,6 +31,14 @@ def fronts(values: Any, **_: Any) -> list[list[int]]:
             following.extend(int(j) for j in worse[dominated_by[worse] == 0])
         front = following
     return found
+
+
+def _dominates(values: Any) -> Any:
+    """Whether the individual of a row is better than that of a column in one objective and worse in none."""
+    better = np.zeros((len(values), len(values)), dtype=bool)
+    for objective in values.T:
+        better |= objective[:, None] < objective
+    return better & ~better.T
 
 
 def mark_duplicates(_: Any, population: Any, others: Any, is_duplicate: Any) -> Any:
