@@ -23,6 +23,7 @@ from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit  # th
 from vizier.algorithms import ActiveTrials, CompletedTrials
 from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
 
+from . import vizier_quicker
 from .axes import Axis, axes_of, point
 from .serve import Point, Result, Setup
 
@@ -49,6 +50,7 @@ class Designer:
         self._designer = VizierGPUCBPEBandit(
             problem,
             acquisition_optimizer_factory=_made_once(VizierGPUCBPEBandit.default_acquisition_optimizer_factory),
+            ard_optimizer=vizier_quicker.Lbfgs(),
             rng=jax.random.PRNGKey(setup.seed),
             padding_schedule=PaddingSchedule(num_trials=self._padding),
         )

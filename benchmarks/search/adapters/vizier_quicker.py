@@ -1,0 +1,87 @@
+"""Vizier's fit of its Gaussian process at a fraction of its cost, with the same steps.
+
+Vizier gives SciPy's L-BFGS-B a loss that puts each parameter on the device and has Equinox look through the whole
+model, at each of some thousand evaluations for a suggestion: several times what the loss itself takes. Here the model's
+leaves are found once, and the same compiled program is called with arrays of NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import Bounds, minimize
+from vizier._src.algorithms.designers.gp_ucb_pe import default_ard_optimizer
+from vizier._src.jax.optimizers.core import get_best_params
+from vizier._src.jax.optimizers.jaxopt_wrappers import _get_bounds, _unbatch_params
+
+
+class Lbfgs:
+    """SciPy's L-BFGS-B from each start, one after the other, with the options of the designer's own optimiser."""
+
+    def __init__(self) -> None:
+        self._options = default_ard_optimizer()._options
+
+    def __call__(
+        self,
+        init_params: Any,
+        loss_fn: Callable[..., Any],
+        rng: Any,
+        *,
+        constraints: Any = None,
+        best_n: int | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """The parameters of the ``best_n`` lowest losses, and the losses of all starts."""
+        starts = _unbatch_params(init_params)
+        leaves, tree = jax.tree_util.tree_flatten(starts[0])
+        ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+        parts = jax.tree_util.tree_flatten(loss_fn)
+        arrays = [leaf if isinstance(leaf, jax.Array) else None for leaf in parts[0]]
+        others = tuple(None if isinstance(leaf, jax.Array) else leaf for leaf in parts[0])
+
+        def parameters(x: Any) -> Any:
+            pieces = [piece.reshape(leaf.shape) for piece, leaf in zip(np.split(x, ends), leaves, strict=True)]
+            return jax.tree_util.tree_unflatten(tree, pieces)
+
+        program = _loss_and_gradient.lower(starts[0], arrays, others, parts[1]).compile()
+
+        def loss(x: Any) -> tuple[float, Any]:
+            (value, _), gradient = program(parameters(x), arrays)
+            return float(value), _flat(gradient)
+
+        bounds = _get_bounds(starts[0], constraints)
+        found = [
+            minimize(
+                loss,
+                _flat(start),
+                jac=True,
+                bounds=None if bounds is None else Bounds(*map(_flat, bounds)),
+                method="L-BFGS-B",
+                options={
+                    "gtol": self._options.tol,
+                    "maxls": self._options.num_line_search_steps,
+                    "maxiter": self._options.maxiter,
+                },
+            )
+            for start in starts
+        ]
+        losses = jnp.asarray([each.fun for each in found])
+        params = [parameters(each.x) for each in found]
+        stacked = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *params)
+        return get_best_params(losses, stacked, best_n=best_n), {"loss": losses[jnp.newaxis, :]}
+
+
+@partial(jax.jit, static_argnames=("others", "tree"))
+def _loss_and_gradient(parameters: Any, arrays: Sequence[Any], others: Sequence[Any], tree: Any) -> Any:
+    """Of the loss whose leaves are ``arrays`` and, where these are None, ``others``."""
+    leaves = [array if other is None else other for array, other in zip(arrays, others, strict=True)]
+    loss = jax.tree_util.tree_unflatten(tree, leaves)
+    return jax.value_and_grad(loss, has_aux=True)(parameters)
+
+
+def _flat(parameters: Any) -> Any:
+    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree_util.tree_leaves(parameters)])

@@ -1,0 +1,55 @@
+"""Vizier's Gaussian process is fitted as Vizier fits it, bit by bit, in Vizier's environment."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import benchmarks.search
+from benchmarks.search.environments import python_of
+from benchmarks.search.rivals import RIVALS
+
+_COMPARISON = """
+import jax
+import numpy as np
+from vizier import pyvizier as vz
+from vizier._src.algorithms.designers.gp_ucb_pe import VizierGPUCBPEBandit
+from vizier.algorithms import ActiveTrials, CompletedTrials
+from adapters.vizier_quicker import Lbfgs
+
+jax.config.update("jax_enable_x64", True)
+problem = vz.ProblemStatement()
+problem.search_space.root.add_float_param("x", -1.0, 1.0)
+problem.search_space.root.add_float_param("y", 0.1, 10.0, scale_type=vz.ScaleType.LOG)
+problem.search_space.root.add_categorical_param("z", ["a", "b", "c"])
+problem.metric_information.append(vz.MetricInformation("loss", goal=vz.ObjectiveMetricGoal.MINIMIZE))
+generator = np.random.default_rng(1)
+points = [{"x": generator.uniform(-1, 1), "y": generator.uniform(0.1, 10), "z": "abc"[i % 3]} for i in range(12)]
+losses = [point["x"] ** 2 + np.sin(point["y"]) + 0.1 * (point["z"] == "b") for point in points]
+trials = [
+    vz.Trial(id=i + 1, parameters=point).complete(vz.Measurement({"loss": loss}))
+    for i, (point, loss) in enumerate(zip(points, losses))
+]
+
+def fit(**settings):
+    designer = VizierGPUCBPEBandit(problem, rng=jax.random.PRNGKey(1), **settings)
+    designer.update(CompletedTrials(trials), ActiveTrials([]))
+    data = designer._trials_to_data(trials)
+    return designer._build_gp_model_and_optimize_parameters(data, jax.random.PRNGKey(2)).params
+
+theirs, ours = fit(), fit(ard_optimizer=Lbfgs())
+assert theirs.keys() == ours.keys() and len(theirs) == 4
+assert all(np.array_equal(theirs[name], ours[name]) for name in theirs), (theirs, ours)
+print("the same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.requires("rival-vizier")
+def test_the_same_parameters_are_found():
+    folder = Path(benchmarks.search.__file__).parent
+    command = [python_of(RIVALS["vizier"].environment), "-c", _COMPARISON]
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert answer.stdout.endswith("the same\n"), answer.stderr
