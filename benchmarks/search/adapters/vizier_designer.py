@@ -35,6 +35,7 @@ class Designer:
     """The designer, asked and told."""
 
     def __init__(self, setup: Setup) -> None:
+        vizier_quicker.install()
         self._axes = axes_of(setup.parameters)
         problem = vz.ProblemStatement()
         for axis in self._axes:

@@ -1,4 +1,4 @@
-"""Vizier's fit of its Gaussian process at a fraction of its cost, with the same steps.
+"""Vizier's fit of its Gaussian process at a fraction of its cost, with the same steps, and less to trace for JAX.
 
 Vizier gives SciPy's L-BFGS-B a loss that puts each parameter on the device and has Equinox look through the whole
 model, at each of some thousand evaluations for a suggestion: several times what the loss itself takes. Here the model's
@@ -15,9 +15,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import Bounds, minimize
+from tensorflow_probability.substrates.jax.math.psd_kernels.positive_semidefinite_kernel import (
+    PositiveSemidefiniteKernel,
+)
 from vizier._src.algorithms.designers.gp_ucb_pe import default_ard_optimizer
 from vizier._src.jax.optimizers.core import get_best_params
 from vizier._src.jax.optimizers.jaxopt_wrappers import _get_bounds, _unbatch_params
+from vizier._src.jax.types import PaddedArray
+from vizier.pyvizier.converters.padding import PaddingSchedule, PaddingType
+
+_padded = PaddingSchedule._pad_trailing_dims
+_batch_shape = PositiveSemidefiniteKernel._batch_shape
 
 
 class Lbfgs:
@@ -85,3 +93,31 @@ def _loss_and_gradient(parameters: Any, arrays: Sequence[Any], others: Sequence[
 
 def _flat(parameters: Any) -> Any:
     return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree_util.tree_leaves(parameters)])
+
+
+def _padded_alike(schedule: PaddingSchedule, array: Any, kinds: Any) -> Any:
+    """Full arrays are not marked as such, for that is what JAX traces anew, with the same results."""
+    padded = _padded(schedule, array, kinds)
+    if not len(array) or all(kind is PaddingType.NONE for kind in kinds):
+        return padded
+    return PaddedArray(
+        padded.padded_array,
+        fill_value=padded.fill_value,
+        _original_shape=padded._original_shape,
+        _mask=padded._mask,
+        _nopadding_done=False,
+    )
+
+
+def _known_batch_shape(kernel: Any) -> Any:
+    """Found once for a kernel, by going through all that it is made of."""
+    found = kernel.__dict__
+    if "_known_batch_shape" not in found:
+        found["_known_batch_shape"] = _batch_shape(kernel)
+    return found["_known_batch_shape"]
+
+
+def install() -> None:
+    """Let JAX trace less often, and in less time, from now on."""
+    PaddingSchedule._pad_trailing_dims = _padded_alike
+    PositiveSemidefiniteKernel._batch_shape = _known_batch_shape
