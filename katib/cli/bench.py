@@ -197,9 +197,13 @@ def _tell(ended: Sequence[Ended]) -> None:
     metavar="DIR",
     help="Where it goes  [default: DIR/report]",
 )
-def report(folder: Path, out: Path | None) -> int:
-    """Compare the algorithms whose logs are in DIR."""
-    for path in load("report", REPORT, {})(folder, out or folder / "report"):
+@click.option("--algorithms", type=Names(), metavar="A,B,...", help="These only  [default: all that have runs in DIR]")
+def report(folder: Path, out: Path | None, algorithms: Sequence[str] | None) -> int:
+    """Compare the algorithms whose logs are in DIR.
+
+    On a problem the seeds count that all of them have.
+    """
+    for path in load("report", REPORT, {})(folder, out or folder / "report", algorithms):
         click.echo(f"wrote {path}")
     return OK
 

@@ -222,3 +222,12 @@ def test_report_of_nothing(katib):
     answer = katib("bench", "report", "nowhere")
     assert answer.status == USAGE
     assert "Directory 'nowhere' does not exist" in answer.err
+
+
+@pytest.mark.requires("bench")
+def test_report_of_an_algorithm_that_never_ran(katib, tmp_path):
+    assert katib("bench", "run", "--suite", "sphere-2d", "--algorithms", "random", "--budget", "2", "--seeds", "1",
+                 "--out", "results").status == OK  # fmt: skip
+    answer = katib("bench", "report", "results", "--algorithms", "random,tpe")
+    assert answer.status == USAGE
+    assert "unknown algorithm with a finished run 'tpe'; known: random" in answer.err

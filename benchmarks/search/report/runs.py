@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.search import archive
 from benchmarks.search.trial_log import RunLog, loads
-from katib.core.errors import PermanentError
+from katib.core.errors import PermanentError, UnknownNameError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -59,6 +59,14 @@ class Reading:
 
     runs: tuple[Run, ...]
     unreadable: Mapping[str, str]
+
+    def of(self, algorithms: Sequence[str]) -> Reading:
+        """The runs of these algorithms. Raises UnknownNameError on one that has none."""
+        known = sorted({run.algorithm for run in self.runs})
+        for name in algorithms:
+            if name not in known:
+                raise UnknownNameError("algorithm with a finished run", name, known)
+        return replace(self, runs=tuple(run for run in self.runs if run.algorithm in algorithms))
 
 
 def read_runs(folder: Path) -> Reading:

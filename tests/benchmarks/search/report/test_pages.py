@@ -15,7 +15,7 @@ from benchmarks.search.report.runs import read_runs
 from benchmarks.search.report.study import budgets_of, study_of
 from benchmarks.search.report.styles import styles_of
 from benchmarks.search.report.write import write_report
-from katib.core.errors import PermanentError
+from katib.core.errors import PermanentError, UnknownNameError
 from tests.benchmarks.search.report.logs import contest, run_log, trial, write_logs
 
 pytestmark = pytest.mark.requires("bench")
@@ -84,6 +84,15 @@ def test_the_page_comes_first_and_every_file_is_there(report):
     for name, path in report.items():
         assert path.stat().st_size > 0
         assert name.endswith(".png") == path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_of_some_algorithms_has_no_other(logs, tmp_path):
+    some = {"optuna-tpe", "random"}
+    written = {path.name: path for path in write_report(logs, tmp_path, sorted(some))}
+    rows = csv.DictReader(written["ranks.csv"].read_text().splitlines())
+    assert {row["algorithm"] for row in rows} == some
+    with pytest.raises(UnknownNameError, match=r"'hbeo'.*'hebo'"):
+        write_report(logs, tmp_path, ["hbeo"])
 
 
 def test_the_page_loads_nothing(page):
