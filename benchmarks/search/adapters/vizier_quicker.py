@@ -45,42 +45,41 @@ class Lbfgs:
     ) -> tuple[Any, dict[str, Any]]:
         """The parameters of the ``best_n`` lowest losses, and the losses of all starts."""
         starts = _unbatch_params(init_params)
-        leaves, tree = jax.tree_util.tree_flatten(starts[0])
-        ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
-        parts = jax.tree_util.tree_flatten(loss_fn)
-        arrays = [leaf if isinstance(leaf, jax.Array) else None for leaf in parts[0]]
-        others = tuple(None if isinstance(leaf, jax.Array) else leaf for leaf in parts[0])
-
-        def parameters(x: Any) -> Any:
-            pieces = [piece.reshape(leaf.shape) for piece, leaf in zip(np.split(x, ends), leaves, strict=True)]
-            return jax.tree_util.tree_unflatten(tree, pieces)
-
-        program = _loss_and_gradient.lower(starts[0], arrays, others, parts[1]).compile()
-
-        def loss(x: Any) -> tuple[float, Any]:
-            (value, _), gradient = program(parameters(x), arrays)
-            return float(value), _flat(gradient)
-
         bounds = _get_bounds(starts[0], constraints)
+        limits = None if bounds is None else Bounds(*map(_flat, bounds))
+        options = {
+            "gtol": self._options.tol,
+            "maxls": self._options.num_line_search_steps,
+            "maxiter": self._options.maxiter,
+        }
+        loss, parameters = _functions(loss_fn, starts[0])
         found = [
-            minimize(
-                loss,
-                _flat(start),
-                jac=True,
-                bounds=None if bounds is None else Bounds(*map(_flat, bounds)),
-                method="L-BFGS-B",
-                options={
-                    "gtol": self._options.tol,
-                    "maxls": self._options.num_line_search_steps,
-                    "maxiter": self._options.maxiter,
-                },
-            )
+            minimize(loss, _flat(start), jac=True, bounds=limits, method="L-BFGS-B", options=options)
             for start in starts
         ]
         losses = jnp.asarray([each.fun for each in found])
-        params = [parameters(each.x) for each in found]
-        stacked = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *params)
-        return get_best_params(losses, stacked, best_n=best_n), {"loss": losses[jnp.newaxis, :]}
+        best = jax.tree_util.tree_map(lambda *each: jnp.stack(each), *[parameters(each.x) for each in found])
+        return get_best_params(losses, best, best_n=best_n), {"loss": losses[jnp.newaxis, :]}
+
+
+def _functions(loss_fn: Callable[..., Any], start: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Loss and gradient as SciPy knows them, and the parameters of a vector."""
+    leaves, tree = jax.tree_util.tree_flatten(start)
+    ends = np.cumsum([leaf.size for leaf in leaves])[:-1]
+    parts, tree_of_loss = jax.tree_util.tree_flatten(loss_fn)
+    arrays = [part if isinstance(part, jax.Array) else None for part in parts]
+    others = tuple(None if isinstance(part, jax.Array) else part for part in parts)
+    program = _loss_and_gradient.lower(start, arrays, others, tree_of_loss).compile()
+
+    def parameters(x: Any) -> Any:
+        pieces = [piece.reshape(leaf.shape) for piece, leaf in zip(np.split(x, ends), leaves, strict=True)]
+        return jax.tree_util.tree_unflatten(tree, pieces)
+
+    def loss(x: Any) -> tuple[float, Any]:
+        (value, _), gradient = program(parameters(x), arrays)
+        return float(value), _flat(gradient)
+
+    return loss, parameters
 
 
 @partial(jax.jit, static_argnames=("others", "tree"))

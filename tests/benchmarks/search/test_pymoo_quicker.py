@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-import benchmarks.search
-from benchmarks.search.environments import python_of
-from benchmarks.search.rivals import RIVALS
+from tests.benchmarks.search.rival_program import run_in
 
 _COMPARISON = """
 import numpy as np
@@ -41,6 +36,4 @@ print("the same")
 @pytest.mark.slow
 @pytest.mark.requires("rival-hebo")
 def test_the_quicker_functions_give_the_same():
-    folder = Path(benchmarks.search.__file__).parent
-    command = [python_of(RIVALS["hebo"].environment), "-c", _COMPARISON]
-    assert subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.endswith("the same\n")
+    assert run_in("hebo", _COMPARISON).endswith("the same\n")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-import benchmarks.search
-from benchmarks.search.environments import python_of
-from benchmarks.search.rivals import RIVALS
+from tests.benchmarks.search.rival_program import run_in
 
 _COMPARISON = """
 import jax
@@ -52,7 +47,4 @@ print("the same")
 @pytest.mark.slow
 @pytest.mark.requires("rival-vizier")
 def test_the_same_suggestions():
-    folder = Path(benchmarks.search.__file__).parent
-    command = [python_of(RIVALS["vizier"].environment), "-c", _COMPARISON]
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert answer.stdout.endswith("the same\n"), answer.stderr
+    assert run_in("vizier", _COMPARISON).endswith("the same\n")
