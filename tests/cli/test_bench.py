@@ -225,7 +225,7 @@ def test_report_of_nothing(katib):
 
 
 @pytest.mark.requires("bench")
-def test_report_of_an_algorithm_that_never_ran(katib, tmp_path):
+def test_report_of_an_algorithm_that_never_ran(katib):
     assert katib("bench", "run", "--suite", "sphere-2d", "--algorithms", "random", "--budget", "2", "--seeds", "1",
                  "--out", "results").status == OK  # fmt: skip
     answer = katib("bench", "report", "results", "--algorithms", "random,tpe")

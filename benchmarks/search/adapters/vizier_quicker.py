@@ -69,6 +69,7 @@ def _functions(loss_fn: Callable[..., Any], start: Any) -> tuple[Callable[[Any],
     parts, tree_of_loss = jax.tree_util.tree_flatten(loss_fn)
     arrays = [part if isinstance(part, jax.Array) else None for part in parts]
     others = tuple(None if isinstance(part, jax.Array) else part for part in parts)
+    # Compiled ahead: a call of what is jitted hashes and compares all that is static, each time.
     program = _loss_and_gradient.lower(start, arrays, others, tree_of_loss).compile()
 
     def parameters(x: Any) -> Any:
