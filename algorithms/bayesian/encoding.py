@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from algorithms.bayesian.kernels import Floats
+from algorithms.bayesian.trend import QuadraticTrend
 from katib.core.space import Choice, Integer, Parameter, Real, SearchSpace
 
 MOST_LEVELS = 64
@@ -83,6 +84,18 @@ class Encoding:
         """Which feature stands for each smooth axis."""
         place = {j: i for i, j in enumerate(self._numeric)}
         return np.array([place[j] for j in self.smooth.tolist()], dtype=np.intp)
+
+    @cached_property
+    def trend(self) -> QuadraticTrend:
+        """A quadratic trend over the features, each axis measured from its mean in its deviation, both of a uniform
+        draw. There is at least one varying axis."""
+        means, deviations = [0.5] * len(self._numeric), [math.sqrt(1 / 12)] * len(self._numeric)
+        for j in self._categorical:
+            k = self._width(j)
+            means.extend([math.sqrt(0.5) / k] * k)
+            deviations.extend([math.sqrt(0.5 * (1 - 1 / k))] * k)
+        unit = 1 / (np.array(deviations) * math.sqrt(len(self.varying)))
+        return QuadraticTrend(np.array(means), unit)
 
     def canonical(self, points: Floats) -> Floats:
         """``points`` (m, d) with each coordinate in the middle of its value's share, NaN where inactive."""

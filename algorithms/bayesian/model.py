@@ -69,15 +69,24 @@ class Model:
     rows: NDArray[np.intp]
 
 
-def build(encoding: Encoding, observed: Observed, memory: Memory, warp: Warp, *, failures: bool = True) -> Model:
-    """Fit to at least one row with values. warp: of losses, before they are standardised. failures: model them."""
+def build(
+    encoding: Encoding,
+    observed: Observed,
+    memory: Memory,
+    warp: Warp,
+    *,
+    trend: bool = False,
+    failures: bool = True,
+) -> Model:
+    """Fit to at least one row with values. warp: of losses, before they are standardised. trend: add a quadratic one to
+    each objective. failures: model them."""
     rows = np.flatnonzero(~observed.failed)
     fitter = _Fitter(encoding, memory, observed.former)
     everything, pending = encoding.features(observed.points), encoding.features(observed.pending)
     features = everything[rows]
     losses = observed.losses[rows]
     warped = np.stack([standardized(warp(column)) for column in losses.T], axis=1)
-    fitted = [fitter.fit(features, column, warp) for column in losses.T]
+    fitted = [fitter.fit(features, column, warp, trend=trend) for column in losses.T]
     known = _to_know(features * np.sqrt(fitted[0].weights), warped)
     objectives = [
         Posterior(features[known], column[known], found, pending)
@@ -102,14 +111,16 @@ class _Fitter:
     def __init__(self, encoding: Encoding, memory: Memory, former: int) -> None:
         self._encoding, self._memory, self._former = encoding, memory, former
 
-    def fit(self, features: Floats, values: Floats, warp: Warp) -> Hyperparameters:
+    def fit(self, features: Floats, values: Floats, warp: Warp, *, trend: bool = False) -> Hyperparameters:
         """To standardised values, warped before: those of the prefix up to the anchor. Where former experiments' trials
         are among the rows, which fade with each trial, there is no fixed prefix: all rows are fitted, which are few."""
         end = len(values) if self._former else anchor(len(values))
         chosen = _to_fit(values[:end])
         known, prefix = features[chosen], values[:end]
         return self._memory.recall(
-            warp, (known, prefix), lambda: fit(self._encoding, known, standardized(warp(prefix))[chosen])
+            (warp, trend),
+            (known, prefix),
+            lambda: fit(self._encoding, known, standardized(warp(prefix))[chosen], trend=trend),
         )
 
 

@@ -43,20 +43,24 @@ class Posterior:
         """Covariances (m, n) of ``others`` (m, p) and the known points."""
         correlation, _ = matern52(squared_distances(others, self.features, self._known.weights))
         covariance: Floats = self._known.scale * correlation
+        if self._known.trend is not None:
+            covariance += self._known.trend.covariance(others, self.features)
         return covariance
 
     def moments(self, others: Floats) -> tuple[Floats, Floats]:
         """Means (m, fantasies) and standard deviations (m,) of the process at ``others`` (m, p)."""
         covariance = self.covariance(others)
         explained = np.einsum("mn,mn->m", covariance @ self._inverse, covariance)
-        return covariance @ self._solved, self._deviations(explained)
+        return covariance @ self._solved, self._deviations(others, explained)
 
     def pull_back(self, others: Floats) -> PullBack:
         """The same, with what is needed for gradients."""
         return PullBack(self, others)
 
-    def _deviations(self, explained: Floats) -> Floats:
-        deviations: Floats = np.sqrt(np.maximum(self._known.scale - explained, _LEAST_VARIANCE))
+    def _deviations(self, others: Floats, explained: Floats) -> Floats:
+        trend = self._known.trend
+        before = self._known.scale if trend is None else self._known.scale + trend.variances(others)
+        deviations: Floats = np.sqrt(np.maximum(before - explained, _LEAST_VARIANCE))
         return deviations
 
 
@@ -68,17 +72,23 @@ class PullBack:
         self._others, self._process = others, process
         correlation, slope = matern52(squared_distances(others, process.features, known.weights))
         covariance = known.scale * correlation
+        if known.trend is not None:
+            covariance += known.trend.covariance(others, process.features)
         self._slope = 2 * known.scale * slope
         self._weighed = covariance @ process._inverse
         self.means = covariance @ process._solved
-        self.deviations = process._deviations(np.einsum("mn,mn->m", self._weighed, covariance))
+        self.deviations = process._deviations(others, np.einsum("mn,mn->m", self._weighed, covariance))
 
     def gradient(self, by_means: Floats, by_deviations: Floats) -> Floats:
         """Derivatives (m, p) by the features of the points, from those by means (m, fantasies) and deviations (m,)."""
-        by_covariance = by_means @ self._process._solved.T
-        by_covariance -= (by_deviations / self.deviations)[:, None] * self._weighed
-        moved = along(by_covariance * self._slope, self._others, self._process.features)
-        return moved * self._process._known.weights
+        known, features = self._process._known, self._process.features
+        by_variances = (by_deviations / self.deviations)[:, None]
+        by_covariance = by_means @ self._process._solved.T - by_variances * self._weighed
+        gradient = along(by_covariance * self._slope, self._others, features) * known.weights
+        if known.trend is not None:
+            gradient += known.trend.along(by_covariance, self._others, features)
+            gradient += by_variances / 2 * known.trend.slopes(self._others)
+        return gradient
 
 
 def along(pull: Floats, others: Floats, features: Floats) -> Floats:

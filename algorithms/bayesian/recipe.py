@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from algorithms.bayesian.kernels import Floats
-from algorithms.bayesian.warp import half_rank, yeo_johnson
+from algorithms.bayesian.warp import half_rank, standardized, yeo_johnson
 
 
 class Turn(NamedTuple):
     """How one suggestion is made. warp: of losses. reach: how far from the incumbent it may lie along each numeric
     axis, in cubes; None for anywhere. branch: where parameters depend on others, one combination of what they depend
-    on is drawn, and improved on in its own right."""
+    on is drawn, and improved on in its own right. trend: the model has a quadratic one."""
 
     warp: Callable[[Floats], Floats]
     reach: float | None = None
     branch: bool = False
+    trend: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,17 @@ class Recipe:
 
     The turns are a small portfolio, for no single one is best everywhere. The half-rank warp looks at the good half
     alone, and finds good regions sooner; the power transform keeps how bad bad ones are, which rules regions out, and
-    gets closer to the optimum in the end. Every second suggestion stays near the incumbent, as in a trust region
-    (Eriksson et al. 2019, "Scalable global optimization via local Bayesian optimization"). A branch of a conditional
-    space is judged by its best point, so each gets its turn to be tuned.
+    gets closer to the optimum in the end. Losses as they are, with a quadratic trend, find the bottom of a bowl,
+    however narrow and turned. Every second suggestion stays near the incumbent, as in a trust region (Eriksson et al.
+    2019, "Scalable global optimization via local Bayesian optimization"). A branch of a conditional space is judged by
+    its best point, so each gets its turn to be tuned.
     """
 
     turns: tuple[Turn, ...] = (
         Turn(half_rank, branch=True),
         Turn(yeo_johnson, 0.2),
         Turn(half_rank),
-        Turn(yeo_johnson, 0.05),
+        Turn(standardized, 0.05, trend=True),
     )
     middle: bool = True
     least: int = 4

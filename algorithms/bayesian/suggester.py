@@ -75,7 +75,8 @@ class Suggester:
             filling = self._filling(batch)
             return first_unseen(space, filling, partial(generator, self._seed, batch.number), batch.taken)
         turn = self._recipe.turn(batch.number)
-        model = build(encoding, observed, self._memory, turn.warp, failures=self._recipe.failures)
+        failures = self._recipe.failures
+        model = build(encoding, observed, self._memory, turn.warp, trend=turn.trend, failures=failures)
         direction = _direction(observed, model, rng)
         rows = _best_rows(observed, model, direction)
         region = Region.around(encoding, observed.points[rows[0]], turn.reach)

@@ -39,6 +39,18 @@ class YeoJohnsonAlone(BayesianOptimization):
     recipe = _each_turn(warp=yeo_johnson)
 
 
+class NoTrend(BayesianOptimization):
+    """The power transform close to the incumbent, in place of losses as they are with a quadratic trend."""
+
+    recipe = replace(DEFAULT, turns=(*DEFAULT.turns[:3], Turn(yeo_johnson, 0.05)))
+
+
+class TrendlessLosses(BayesianOptimization):
+    """Losses as they are close to the incumbent, with no quadratic trend."""
+
+    recipe = _each_turn(trend=False)
+
+
 class NoReach(BayesianOptimization):
     """Every suggestion may lie anywhere."""
 

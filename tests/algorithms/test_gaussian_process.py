@@ -29,12 +29,14 @@ from algorithms.bayesian.kernels import matern52, pairwise, squared_distances
 from algorithms.bayesian.posterior import Posterior
 from algorithms.bayesian.regression import Hyperparameters, _penalty, _Problem, fit
 from algorithms.bayesian.search import Region, maximize
+from algorithms.bayesian.trend import QuadraticTrend
 from algorithms.bayesian.warp import bilog, half_rank, standardized, yeo_johnson
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from tests.algorithms.problems import KINDS_OF_SPACES, TREE
 
 REALS = SearchSpace(tuple(Real(f"x{i}", 0, 1) for i in range(3)))
 HYPER = Hyperparameters(np.array([4.0, 9.0, 1.0]), 1.3, 0.01)
+TREND = Encoding(REALS).trend
 
 
 def data(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -43,9 +45,9 @@ def data(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return points, standardized(np.sin(5 * points).sum(axis=1) + 0.1 * rng.standard_normal(n))
 
 
-def process(pending: int = 0) -> Posterior:
+def process(pending: int = 0, trend: QuadraticTrend | None = None) -> Posterior:
     points, y = data(20)
-    return Posterior(points, y, HYPER, np.random.default_rng(1).random((pending, 3)))
+    return Posterior(points, y, HYPER._replace(trend=trend), np.random.default_rng(1).random((pending, 3)))
 
 
 def test_the_kernel_and_its_derivative() -> None:
@@ -89,19 +91,72 @@ def test_known_values_are_predicted_and_uncertainty_grows_with_distance() -> Non
     assert posterior.moments(np.full((1, 3), 30.0))[1] == pytest.approx(HYPER.scale**0.5)
 
 
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_the_likelihoods_gradient_with_a_trend(n: int) -> None:
+    points, y = data(n)
+    encoding = Encoding(REALS)
+    distances = pairwise(points, encoding.owner, encoding.varying)
+    problem = _Problem(distances, y, TREND.covariance(points, points))
+    at = np.array([0.3, -0.4, 1.1, 0.2, -3.0, -0.7])
+    numeric = approx_fprime(at, lambda x: problem(x)[0], 1e-6)
+    assert problem(at)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", KINDS_OF_SPACES)
+def test_a_trend_is_measured_by_the_space(name: str) -> None:
+    """Its variance at random points is about 1: that of (1 + |z|^2) / 2 with |z|^2 = 1 on average. Inactive parameters
+    and lists of few values lie a little closer to the middle."""
+    encoding = Encoding(KINDS_OF_SPACES[name])
+    points = encoding.canonical(np.random.default_rng(0).random((500, len(encoding.axes))))
+    features = encoding.features(points)
+    variances = encoding.trend.variances(features)
+    assert 0.4 < np.sqrt(variances).mean() < 1.6
+    assert variances == pytest.approx(np.diag(encoding.trend.covariance(features, features)))
+
+
+def test_a_narrow_turned_bowl_is_known_from_few_points_by_its_trend() -> None:
+    """Fifteen coefficients are to be learned in four dimensions; axes of a Matern kernel know no direction."""
+    rng = np.random.default_rng(0)
+    space = SearchSpace(tuple(Real(f"x{i}", 0, 1) for i in range(4)))
+    encoding, (turn, _) = Encoding(space), np.linalg.qr(rng.standard_normal((4, 4)))
+    points, others = rng.random((30, 4)), rng.random((200, 4))
+
+    def bowl(x: np.ndarray) -> np.ndarray:
+        return ((x - 0.4) @ turn) ** 2 @ np.array([1.0, 10.0, 100.0, 1000.0])
+
+    losses = bowl(points)
+    y = (losses - losses.mean()) / losses.std()
+    expected = (bowl(others) - losses.mean()) / losses.std()
+    errors = [
+        np.abs(
+            Posterior(points, y, fit(encoding, points, y, trend=trend), np.empty((0, 4))).moments(others)[0][:, 0]
+            - expected
+        ).mean()
+        for trend in (False, True)
+    ]
+    assert errors[1] < 0.02 < 0.1 < errors[0]
+
+
+@pytest.mark.parametrize("trend", [None, TREND._replace(variance=0.7)], ids=["no trend", "trend"])
 @pytest.mark.parametrize("pending", [0, 1, 5])
-def test_moments_are_those_of_the_textbook(pending: int) -> None:
+def test_moments_are_those_of_the_textbook(pending: int, trend: QuadraticTrend | None) -> None:
     """Rasmussen & Williams 2006, eq. 2.23 and 2.24; pending points shrink the deviation as known ones do."""
-    posterior = process(pending)
+    posterior = process(pending, trend)
     points, y = data(20)
     at = np.random.default_rng(5).random((4, 3))
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return HYPER.scale * matern52(squared_distances(a, b, HYPER.weights))[0]
+        near = HYPER.scale * matern52(squared_distances(a, b, HYPER.weights))[0]
+        if trend is None:
+            return near
+        z, w = ((x - 0.5) * 12**0.5 for x in (a, b))
+        return near + 0.7 * ((1 + z @ w.T / 3) / 2) ** 2
 
     known = posterior.features
     inverse = np.linalg.inv(covariance(known, known) + HYPER.noise * np.eye(len(known)))
-    expected = HYPER.scale - np.einsum("ij,jk,ik->i", covariance(at, known), inverse, covariance(at, known))
+    expected = np.diag(covariance(at, at)) - np.einsum(
+        "ij,jk,ik->i", covariance(at, known), inverse, covariance(at, known)
+    )
     means, deviations = posterior.moments(at)
     assert deviations**2 == pytest.approx(expected, rel=1e-6)
     plain = covariance(at, points) @ np.linalg.solve(covariance(points, points) + HYPER.noise * np.eye(20), y)
@@ -111,6 +166,7 @@ def test_moments_are_those_of_the_textbook(pending: int) -> None:
 UTILITIES: dict[str, Callable[[], Utility]] = {
     "EI": lambda: LogExpectedImprovement(process()),
     "EI with pending trials": lambda: LogExpectedImprovement(process(3)),
+    "EI with a trend": lambda: LogExpectedImprovement(process(3, TREND._replace(variance=0.7))),
     "PI": lambda: LogProbabilityOfImprovement(process(2)),
     "LCB": lambda: LowerConfidenceBound(process(2)),
     "constraint": lambda: LogProbabilityBelow(process(2), 0.3),
