@@ -25,7 +25,7 @@ from algorithms.bayesian.acquisition import (
 )
 from algorithms.bayesian.anchors import Memory
 from algorithms.bayesian.encoding import Encoding
-from algorithms.bayesian.kernels import Floats
+from algorithms.bayesian.kernels import Floats, squared_distances
 from algorithms.bayesian.model import Model, Observed, build
 from algorithms.bayesian.recipe import Recipe
 from algorithms.bayesian.search import Region, candidates, maximize
@@ -42,6 +42,7 @@ Rows = NDArray[np.intp]
 
 _ENUMERATED = 1024  # points of a finite space that are all compared
 _GOOD = 5  # observed points whose surroundings are searched
+_APART = 0.003  # of the cube between two trials that run at the same time
 
 ACQUISITIONS = {
     "EI": LogExpectedImprovement,
@@ -88,7 +89,7 @@ class Suggester:
             points = encoding.canonical(np.array([space.to_unit(p) for p in pool]).reshape(-1, len(space)))
             return pool[int(np.argmax(utility.values(encoding.features(points))))] if pool else None
         points = candidates(encoding, observed.points[rows[:_GOOD]], region, rng)
-        ranked = maximize(utility, encoding, region, _allowed(encoding, points))
+        ranked = _apart(maximize(utility, encoding, region, _allowed(encoding, points)), observed.pending)
         untaken = (point for point in map(space.from_unit, np.nan_to_num(ranked, nan=0.5)) if not batch.taken(point))
         return next(untaken, None) or next(unseen_points(space, rng, batch.taken), None)
 
@@ -139,6 +140,14 @@ def _allowed(encoding: Encoding, points: Floats) -> Floats:
         return points
     allowed = [space.allows(space.from_unit(row)) for row in np.nan_to_num(points, nan=0.5)]
     return points[allowed] if any(allowed) else points
+
+
+def _apart(points: Floats, pending: Floats) -> Floats:
+    """Those that are not next to a pending trial; all if each is. Where a trend is sure of its optimum, a second trial
+    at nearly the same place would find out the same."""
+    places, taken = np.nan_to_num(points, nan=0.5), np.nan_to_num(pending, nan=0.5)
+    apart = (squared_distances(places, taken, np.ones(places.shape[1])) > _APART**2).all(axis=1)
+    return points[apart] if apart.any() else points
 
 
 def _observed(batch: Batch, encoding: Encoding, *, pending: bool) -> Observed:
