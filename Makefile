@@ -9,7 +9,8 @@ STAMP := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest --dist worksteal
 # Hundreds of tests start Python: what it compiles is kept, also where the surroundings (many containers) forbid that.
 unexport PYTHONDONTWRITEBYTECODE
-QUICK_TESTS := $(PYTEST) -m "not slow and not servers and not kubernetes and not ray" --durations=20 --durations-min=5
+# Two workers on two cores: threads of linear algebra beside them would only wait for one another.
+QUICK_TESTS := OPENBLAS_NUM_THREADS=1 $(PYTEST) -m "not slow and not servers and not kubernetes and not ray" --durations=20 --durations-min=5
 RAY_TESTS := $(PYTEST) -m ray
 KUBERNETES_TESTS := $(PYTEST) -m "kubernetes and not slow"
 
