@@ -1,8 +1,7 @@
 """A quadratic trend: the covariance of two points under a random polynomial of degree two.
 
 Near its optimum nearly every loss is a bowl, narrow and turned against the axes more often than not. Lengthscales along
-the axes cannot say so, products of coordinates can; HEBO adds a linear kernel for the same end (Cowen-Rivers et al.
-2022, "HEBO: pushing the limits of sample-efficient hyper-parameter optimisation", section 3).
+the axes cannot say so, products of coordinates can.
 """
 
 from __future__ import annotations
