@@ -23,6 +23,7 @@ MOST_LEVELS = 64
 """Axes with more values than this are searched as if they had no step, and snapped at the end."""
 
 _INACTIVE = 0.5
+_HOT = math.sqrt(0.5)  # of one-hot features: two categories are at distance 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Encoding:
         means, deviations = [0.5] * len(self._numeric), [math.sqrt(1 / 12)] * len(self._numeric)
         for j in self._categorical:
             k = self._width(j)
-            means.extend([math.sqrt(0.5) / k] * k)
+            means.extend([_HOT / k] * k)
             deviations.extend([math.sqrt(0.5 * (1 - 1 / k))] * k)
         unit = 1 / (np.array(deviations) * math.sqrt(len(self.varying)))
         return QuadraticTrend(np.array(means), unit)
@@ -124,7 +125,7 @@ class Encoding:
         for j in self._categorical:
             places = self.axes[j].level(np.nan_to_num(points[:, j]))
             hot = np.zeros((len(points), self._width(j)))
-            hot[np.arange(len(points)), places] = math.sqrt(0.5)
+            hot[np.arange(len(points)), places] = _HOT
             hot[np.isnan(points[:, j])] = 0.0
             parts.append(hot)
         return np.concatenate(parts, axis=1)

@@ -41,11 +41,15 @@ class Posterior:
 
     def covariance(self, others: Floats) -> Floats:
         """Covariances (m, n) of ``others`` (m, p) and the known points."""
-        correlation, _ = matern52(squared_distances(others, self.features, self._known.weights))
+        return self._sloped(others)[0]
+
+    def _sloped(self, others: Floats) -> tuple[Floats, Floats]:
+        """The same, and the slopes of the correlations among them by the squared distances."""
+        correlation, slope = matern52(squared_distances(others, self.features, self._known.weights))
         covariance: Floats = self._known.scale * correlation
         if self._known.trend is not None:
             covariance += self._known.trend.covariance(others, self.features)
-        return covariance
+        return covariance, slope
 
     def moments(self, others: Floats) -> tuple[Floats, Floats]:
         """Means (m, fantasies) and standard deviations (m,) of the process at ``others`` (m, p)."""
@@ -68,13 +72,9 @@ class PullBack:
     """Means and deviations at some points, and the way back from derivatives by them to derivatives by the points."""
 
     def __init__(self, process: Posterior, others: Floats) -> None:
-        known = process._known
         self._others, self._process = others, process
-        correlation, slope = matern52(squared_distances(others, process.features, known.weights))
-        covariance = known.scale * correlation
-        if known.trend is not None:
-            covariance += known.trend.covariance(others, process.features)
-        self._slope = 2 * known.scale * slope
+        covariance, slope = process._sloped(others)
+        self._slope = 2 * process._known.scale * slope
         self._weighed = covariance @ process._inverse
         self.means = covariance @ process._solved
         self.deviations = process._deviations(others, np.einsum("mn,mn->m", self._weighed, covariance))

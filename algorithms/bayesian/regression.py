@@ -89,9 +89,10 @@ class _Problem:
     def __init__(self, distances: Floats, y: Floats, trend: Floats | None = None) -> None:
         """distances: (pairs, axes) of ``pairwise``. trend: (n, n) covariances of one of variance 1."""
         self.axes = distances.shape[1]
-        self._distances, self._trend = distances, trend
+        self._distances = distances
         self._y = y
         self._upper: tuple[NDArray[np.intp], NDArray[np.intp]] = np.triu_indices(len(y), 1)
+        self._trend = None if trend is None else (trend[self._upper], np.diag(trend))  # of pairs, of points
 
     def __call__(self, logs: Floats) -> tuple[float, Floats]:
         """Value and gradient."""
@@ -112,7 +113,8 @@ class _Problem:
         by_weights = self._distances.T @ (pull * scale * slope)
         gradient = [by_weights, [float(pull @ correlation) + diagonal, diagonal]]
         if self._trend is not None:
-            gradient.append([float(pull @ self._trend[self._upper] + own @ np.diag(self._trend)) + _TREND_RATE])
+            of_pairs, of_points = self._trend
+            gradient.append([float(pull @ of_pairs + own @ of_points) + _TREND_RATE])
         value = 0.5 * float(self._y @ solved) + 0.5 * log_determinant + _TREND_RATE * float(trend.sum())
         penalty, by_penalty = _penalty(weights, scale, noise)
         total = np.concatenate(gradient)
@@ -121,11 +123,15 @@ class _Problem:
 
     def _covariance(self, pairs: Floats, diagonal: float, trend: Floats) -> Floats:
         """The upper triangle. pairs: of ``pairwise``'s. trend: its variance, of shape (1,), or nothing."""
+        points: Floats | float = diagonal
+        if self._trend is not None:
+            of_pairs, of_points = self._trend
+            pairs, points = pairs + trend * of_pairs, diagonal + trend * of_points
         n = len(self._y)
         covariance = np.zeros((n, n))
         covariance[self._upper] = pairs
-        np.fill_diagonal(covariance, diagonal)
-        return covariance if self._trend is None else covariance + trend * self._trend
+        np.fill_diagonal(covariance, points)
+        return covariance
 
 
 def _penalty(weights: Floats, scale: float, noise: float) -> tuple[float, Floats]:

@@ -30,21 +30,24 @@ class QuadraticTrend(NamedTuple):
 
     def variances(self, a: Floats) -> Floats:
         """Of the rows of ``a`` themselves: (m,)."""
-        z = (a - self.centre) * self.unit
+        z = self._standardized(a)
         variances: Floats = self.variance * ((1 + (z * z).sum(axis=1)) / 2) ** 2
         return variances
 
     def along(self, pull: Floats, a: Floats, b: Floats) -> Floats:
         """Sum over j of pull[i, j] times the derivative of the covariance of a[i] and b[j] by a[i]: (m, p)."""
-        z = (b - self.centre) * self.unit
-        moved: Floats = self.variance * ((pull * self._root(a, b)) @ z) * self.unit
+        moved: Floats = self.variance * ((pull * self._root(a, b)) @ self._standardized(b)) * self.unit
         return moved
 
     def slopes(self, a: Floats) -> Floats:
         """Derivatives (m, p) of ``variances`` by the rows of ``a``."""
-        z = (a - self.centre) * self.unit
+        z = self._standardized(a)
         slopes: Floats = self.variance * (1 + (z * z).sum(axis=1))[:, None] * z * self.unit
         return slopes
+
+    def _standardized(self, points: Floats) -> Floats:
+        z: Floats = (points - self.centre) * self.unit
+        return z
 
     def _root(self, a: Floats, b: Floats) -> Floats:
         root: Floats = (1 + (a - self.centre) * self.unit**2 @ (b - self.centre).T) / 2

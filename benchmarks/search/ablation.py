@@ -42,7 +42,7 @@ class YeoJohnsonAlone(BayesianOptimization):
 class NoTrend(BayesianOptimization):
     """The power transform close to the incumbent, in place of losses as they are with a quadratic trend."""
 
-    recipe = replace(DEFAULT, turns=(*DEFAULT.turns[:3], Turn(yeo_johnson, 0.05)))
+    recipe = replace(DEFAULT, turns=(*DEFAULT.turns[:3], DEFAULT.turns[3]._replace(warp=yeo_johnson, trend=False)))
 
 
 class TrendlessLosses(BayesianOptimization):
@@ -67,7 +67,13 @@ class OneLocalTurn(BayesianOptimization):
     """One suggestion in four stays near the incumbent, in place of two."""
 
     recipe = replace(
-        DEFAULT, turns=(Turn(half_rank, branch=True), Turn(yeo_johnson), Turn(half_rank), Turn(yeo_johnson, 0.15))
+        DEFAULT,
+        turns=(
+            DEFAULT.turns[0],
+            DEFAULT.turns[1]._replace(reach=None),
+            DEFAULT.turns[2],
+            DEFAULT.turns[3]._replace(reach=0.15),
+        ),
     )
 
 

@@ -60,12 +60,14 @@ def test_the_kernel_and_its_derivative() -> None:
     assert slopes[1:] == pytest.approx(numeric[1:], rel=1e-5)
 
 
+@pytest.mark.parametrize("trend", [False, True], ids=["no trend", "trend"])
 @pytest.mark.parametrize("n", [1, 2, 7, 30])
-def test_the_likelihoods_gradient(n: int) -> None:
+def test_the_likelihoods_gradient(n: int, trend: bool) -> None:
     points, y = data(n)
     encoding = Encoding(REALS)
-    problem = _Problem(pairwise(points, encoding.owner, encoding.varying), y)
-    at = np.array([0.3, -0.4, 1.1, 0.2, -3.0])
+    distances = pairwise(points, encoding.owner, encoding.varying)
+    problem = _Problem(distances, y, TREND.covariance(points, points) if trend else None)
+    at = np.array([0.3, -0.4, 1.1, 0.2, -3.0, -0.7])[: 6 if trend else 5]
     numeric = approx_fprime(at, lambda x: problem(x)[0], 1e-6)
     assert problem(at)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-4)
 
@@ -89,17 +91,6 @@ def test_known_values_are_predicted_and_uncertainty_grows_with_distance() -> Non
     assert means[:, 0] == pytest.approx(y, abs=1e-3)
     assert deviations.max() < 0.01
     assert posterior.moments(np.full((1, 3), 30.0))[1] == pytest.approx(HYPER.scale**0.5)
-
-
-@pytest.mark.parametrize("n", [1, 2, 30])
-def test_the_likelihoods_gradient_with_a_trend(n: int) -> None:
-    points, y = data(n)
-    encoding = Encoding(REALS)
-    distances = pairwise(points, encoding.owner, encoding.varying)
-    problem = _Problem(distances, y, TREND.covariance(points, points))
-    at = np.array([0.3, -0.4, 1.1, 0.2, -3.0, -0.7])
-    numeric = approx_fprime(at, lambda x: problem(x)[0], 1e-6)
-    assert problem(at)[1] == pytest.approx(numeric, rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", KINDS_OF_SPACES)
