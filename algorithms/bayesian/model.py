@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,9 +13,7 @@ from algorithms.bayesian.encoding import Encoding
 from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.posterior import Posterior
 from algorithms.bayesian.regression import Hyperparameters, fit
-from algorithms.bayesian.warp import bilog, standardized
-
-Warp = Callable[[Floats], Floats]
+from algorithms.bayesian.warp import Warp, bilog, standardized
 
 MOST = 400
 """Points that a process knows at most; its cost grows with their number cubed."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from algorithms.bayesian.kernels import Floats
-from algorithms.bayesian.warp import half_rank, standardized, yeo_johnson
+from algorithms.bayesian.warp import Warp, half_rank, standardized, yeo_johnson
 
 
 class Turn(NamedTuple):
     """How one suggestion is made. warp: of losses. reach: how far from the incumbent it may lie along each numeric
     axis, in cubes; None for anywhere. branch: where parameters depend on others, one combination of what they depend
-    on is drawn, and improved on in its own right. trend: the model has a quadratic one."""
+    on is drawn, and improved on in its own right. trend: the model has a quadratic one. several: the warp in place of
+    both where there are several objectives; None for the same as with one."""
 
-    warp: Callable[[Floats], Floats]
+    warp: Warp
     reach: float | None = None
     branch: bool = False
     trend: bool = False
+    several: Warp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,11 @@ class Recipe:
     trials fail. pending: trials that still run are known to the model.
 
     The turns are a small portfolio, for no single one is best everywhere. The half-rank warp looks at the good half
-    alone, and finds good regions sooner; the power transform keeps how bad bad ones are, which rules regions out, and
-    gets closer to the optimum in the end. Losses as they are, with a quadratic trend, find the bottom of a bowl,
-    however narrow and turned. Every second suggestion stays near the incumbent, as in a trust region (Eriksson et al.
-    2019, "Scalable global optimization via local Bayesian optimization"). A branch of a conditional space is judged by
+    alone, and finds good regions sooner; the power transform keeps how bad bad ones are, which rules regions out,
+    and gets closer to the optimum in the end. Losses as they are, with a quadratic trend, find the bottom of a
+    bowl, however narrow and turned; a front of several objectives is no such place, and the power transform serves
+    it better. Every second suggestion stays near the incumbent, as in a trust region (Eriksson et al. 2019,
+    "Scalable global optimization via local Bayesian optimization"). A branch of a conditional space is judged by
     its best point, so each gets its turn to be tuned.
     """
 
@@ -39,7 +40,7 @@ class Recipe:
         Turn(half_rank, branch=True),
         Turn(yeo_johnson, 0.2),
         Turn(half_rank),
-        Turn(standardized, 0.05, trend=True),
+        Turn(standardized, 0.05, trend=True, several=yeo_johnson),
     )
     middle: bool = True
     least: int = 4
@@ -47,6 +48,7 @@ class Recipe:
     failures: bool = True
     pending: bool = True
 
-    def turn(self, number: int) -> Turn:
-        """Of trial ``number``."""
-        return self.turns[number % len(self.turns)]
+    def turn(self, number: int, objectives: int = 1) -> Turn:
+        """Of trial ``number`` of a search with so many objectives."""
+        turn = self.turns[number % len(self.turns)]
+        return turn if objectives == 1 or turn.several is None else turn._replace(warp=turn.several, trend=False)

@@ -75,7 +75,7 @@ class Suggester:
         if not self._ready(observed) or not len(encoding.varying):
             filling = self._filling(batch)
             return first_unseen(space, filling, partial(generator, self._seed, batch.number), batch.taken)
-        turn = self._recipe.turn(batch.number)
+        turn = self._recipe.turn(batch.number, observed.losses.shape[1])
         failures = self._recipe.failures
         model = build(encoding, observed, self._memory, turn.warp, trend=turn.trend, failures=failures)
         direction = _direction(observed, model, rng)

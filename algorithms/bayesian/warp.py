@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata, yeojohnson
 
 from algorithms.bayesian.kernels import Floats
+
+Warp = Callable[[Floats], Floats]
 
 
 def half_rank(losses: Floats) -> Floats:

@@ -24,19 +24,19 @@ def _each_turn(**exchanged: Any) -> Recipe:
 class NoWarp(BayesianOptimization):
     """Losses are standardised and nothing else."""
 
-    recipe = _each_turn(warp=standardized)
+    recipe = _each_turn(warp=standardized, several=standardized)
 
 
 class HalfRankAlone(BayesianOptimization):
     """The half-rank warp in every turn."""
 
-    recipe = _each_turn(warp=half_rank)
+    recipe = _each_turn(warp=half_rank, several=half_rank)
 
 
 class YeoJohnsonAlone(BayesianOptimization):
     """The power transform in every turn."""
 
-    recipe = _each_turn(warp=yeo_johnson)
+    recipe = _each_turn(warp=yeo_johnson, several=yeo_johnson)
 
 
 class NoTrend(BayesianOptimization):

@@ -15,6 +15,8 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from algorithms import create_algorithm
+from algorithms.bayesian.recipe import Recipe
+from algorithms.bayesian.warp import yeo_johnson
 from algorithms.bayesian_optimization import BayesianOptimization
 from algorithms.blas_threads import one_blas_thread
 from algorithms.sobol import Sobol
@@ -182,6 +184,20 @@ def test_several_objectives_cover_the_front() -> None:
     inside = [x for x in found if -0.05 <= x <= 0.45]
     assert len(inside) >= 8
     assert max(np.diff([0.0, *inside, 0.4])) < 0.15
+
+
+class _NoTrend(BayesianOptimization):
+    recipe = Recipe(turns=tuple(turn._replace(warp=yeo_johnson, trend=False) for turn in Recipe().turns))
+
+
+@pytest.mark.parametrize("others", [(), (Target("other"),)], ids=["one objective", "two objectives"])
+def test_a_trend_is_for_a_single_objective(others: tuple[Target, ...]) -> None:
+    """Of trial 19, whose turn is the one with a trend."""
+    simulation = simulate(SQUARE, lambda p: math.exp(float(p["x"])), objective=Objective("loss", others=others))
+    simulation.others = {target.metric: lambda p: float(p["y"]) - float(p["x"]) for target in others}
+    simulation.run(create_algorithm(simulation.spec), 19)
+    suggested = [kind(simulation.spec).suggest(simulation.history, 1) for kind in (BayesianOptimization, _NoTrend)]
+    assert (suggested[0] == suggested[1]) == bool(others)
 
 
 @pytest.mark.parametrize("parallel", [1, 4], ids=["sequential", "parallel"])
