@@ -197,7 +197,7 @@ def _tell(ended: Sequence[Ended]) -> None:
     metavar="DIR",
     help="Where it goes  [default: DIR/report]",
 )
-@click.option("--algorithms", type=Names(), metavar="A,B,...", help="These only, by their names in the report")
+@click.option("--algorithms", type=Names(), metavar="A,B,...", help="These only, short names too")
 def report(folder: Path, out: Path | None, algorithms: Sequence[str] | None) -> int:
     """Compare the algorithms whose logs are in DIR.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from benchmarks.search import archive
+from benchmarks.search.contestants import ALIASES
 from benchmarks.search.trial_log import RunLog, loads
 from katib.core.errors import PermanentError, UnknownNameError
 
@@ -61,12 +62,16 @@ class Reading:
     unreadable: Mapping[str, str]
 
     def of(self, algorithms: Sequence[str]) -> Reading:
-        """The runs of these algorithms. Raises UnknownNameError on one that has none."""
+        """The runs of these algorithms; what stands in ``ALIASES`` is short for those of its algorithms that have runs.
+        Raises UnknownNameError on a name that has none."""
         known = sorted({run.algorithm for run in self.runs})
+        chosen: set[str] = set()
         for name in algorithms:
-            if name not in known:
+            meant = set(ALIASES.get(name, (name,))).intersection(known)
+            if not meant:
                 raise UnknownNameError("algorithm with a finished run", name, known)
-        return replace(self, runs=tuple(run for run in self.runs if run.algorithm in algorithms))
+            chosen |= meant
+        return replace(self, runs=tuple(run for run in self.runs if run.algorithm in chosen))
 
 
 def read_runs(folder: Path) -> Reading:

@@ -95,6 +95,15 @@ def test_a_report_of_some_algorithms_has_no_other(logs, tmp_path):
         write_report(logs, tmp_path, ["hbeo"])
 
 
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [(["random"], {"random"}), (["bo", "slow-rivals"], {"bayesianoptimization", "hebo"})],
+    ids=["name", "short"],
+)
+def test_names_of_algorithms(logs, names, meant):
+    assert {run.algorithm for run in read_runs(logs).of(names).runs} == meant
+
+
 def test_the_page_loads_nothing(page):
     found = Page(page)
     assert found.open == []
