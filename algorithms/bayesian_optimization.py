@@ -8,7 +8,8 @@ objectives and former experiments; with ``engine: skopt`` scikit-optimize (``alg
 * Suggestions take turns: anywhere with one warp of the losses, near the best point with another, and every fourth one
   closest to it, with the losses as they are and a quadratic trend, which knows a bowl from few trials; of several
   objectives, with the second warp and no trend. Where parameters depend on others, every fourth one improves on one of
-  the branches in its own right.
+  the branches in its own right. Suggestions that may lie anywhere keep away from all former trials, and trials side by
+  side count once in the choice of the warp: a search that has found an optimum looks for a better one half of the time.
 * Failed trials make points near them less likely to be chosen, outcome constraints are modelled each by a process of
   its own, pending trials count with values that are drawn from the model, and none is suggested right beside one.
 * No point is suggested twice; a finite space that is used up ends the search.

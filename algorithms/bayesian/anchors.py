@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from hashlib import blake2b
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Memory:
 
     def recall(self, way: Hashable, data: tuple[Floats, ...], fit: Callable[[], Hyperparameters]) -> Hyperparameters:
         """What ``fit`` gives for ``data``, from memory if it was fitted before. way: how it prepares them."""
-        key = way, b"".join(np.ascontiguousarray(part).tobytes() for part in data)
+        key = way, blake2b(b"".join(np.ascontiguousarray(part).tobytes() for part in data)).digest()
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)

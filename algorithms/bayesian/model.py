@@ -12,8 +12,9 @@ from algorithms.bayesian.anchors import Memory, anchor
 from algorithms.bayesian.encoding import Encoding
 from algorithms.bayesian.kernels import Floats
 from algorithms.bayesian.posterior import Posterior
+from algorithms.bayesian.recipe import Turn
 from algorithms.bayesian.regression import Hyperparameters, fit
-from algorithms.bayesian.warp import Warp, bilog, standardized
+from algorithms.bayesian.warp import bilog, by_the_distinct, standardized
 
 MOST = 400
 """Points that a process knows at most; its cost grows with their number cubed."""
@@ -66,24 +67,16 @@ class Model:
     rows: NDArray[np.intp]
 
 
-def build(
-    encoding: Encoding,
-    observed: Observed,
-    memory: Memory,
-    warp: Warp,
-    *,
-    trend: bool = False,
-    failures: bool = True,
-) -> Model:
-    """Fit to at least one row with values. warp: of losses, before they are standardised. trend: add a quadratic one to
-    each objective. failures: model them."""
+def build(encoding: Encoding, observed: Observed, memory: Memory, turn: Turn, *, failures: bool = True) -> Model:
+    """Fit to at least one row with values. turn: how losses are warped before they are standardised, and whether each
+    objective has a trend. failures: model them."""
     rows = np.flatnonzero(~observed.failed)
     fitter = _Fitter(encoding, memory, observed.former)
     everything, pending = encoding.features(observed.points), encoding.features(observed.pending)
     features = everything[rows]
     losses = observed.losses[rows]
-    warped = np.stack([standardized(warp(column)) for column in losses.T], axis=1)
-    fitted = [fitter.fit(features, column, warp, trend=trend) for column in losses.T]
+    warped = np.stack([_warped(turn, column, features) for column in losses.T], axis=1)
+    fitted = [fitter.fit(features, column, turn) for column in losses.T]
     known = _to_know(features * np.sqrt(fitted[0].weights), warped)
     objectives = [
         Posterior(features[known], column[known], found, pending)
@@ -91,14 +84,15 @@ def build(
     ]
     limits = []
     for column in observed.violations[rows].T:
-        found = fitter.fit(features, column, _damped)
+        found = fitter.fit(features, column, Turn(_damped))
         limits.append(_limit(features[known], _damped(column), known, found, pending))
     if failures and observed.failed.any():
         # 1/2 where a trial failed, -1/2 where it did not; a process of its own, since where trials fail may depend on
         # other parameters than the objective does.
         signs = np.where(observed.failed, 0.5, -0.5)
         chosen = np.union1d(rows[known], np.flatnonzero(observed.failed)[-_MOST_FAILED:])
-        limits.append(_limit(everything[chosen], signs, chosen, fitter.fit(everything, signs, np.positive), pending))
+        found = fitter.fit(everything, signs, Turn(np.positive))
+        limits.append(_limit(everything[chosen], signs, chosen, found, pending))
     return Model(objectives, limits, warped, rows)
 
 
@@ -108,17 +102,22 @@ class _Fitter:
     def __init__(self, encoding: Encoding, memory: Memory, former: int) -> None:
         self._encoding, self._memory, self._former = encoding, memory, former
 
-    def fit(self, features: Floats, values: Floats, warp: Warp, *, trend: bool = False) -> Hyperparameters:
+    def fit(self, features: Floats, values: Floats, turn: Turn) -> Hyperparameters:
         """To standardised values, warped before: those of the prefix up to the anchor. Where former experiments' trials
         are among the rows, which fade with each trial, there is no fixed prefix: all rows are fitted, which are few."""
         end = len(values) if self._former else anchor(len(values))
         chosen = _to_fit(values[:end])
-        known, prefix = features[chosen], values[:end]
+        points, prefix = features[:end], values[:end]
         return self._memory.recall(
-            (warp, trend),
-            (known, prefix),
-            lambda: fit(self._encoding, known, standardized(warp(prefix))[chosen], trend=trend),
+            (turn.warp, turn.distinct, turn.trend),
+            (points, prefix),
+            lambda: fit(self._encoding, points[chosen], _warped(turn, prefix, points)[chosen], trend=turn.trend),
         )
+
+
+def _warped(turn: Turn, losses: Floats, features: Floats) -> Floats:
+    """Of mean 0 and deviation 1."""
+    return standardized(by_the_distinct(turn.warp, losses, features) if turn.distinct else turn.warp(losses))
 
 
 def _limit(features: Floats, values: Floats, known: NDArray[np.intp], found: Hyperparameters, pending: Floats) -> Limit:

@@ -11,12 +11,14 @@ from algorithms.bayesian.warp import Warp, half_rank, standardized, yeo_johnson
 class Turn(NamedTuple):
     """How one suggestion is made. warp: of losses. reach: how far from the incumbent it may lie along each numeric
     axis, in cubes; None for anywhere. branch: where parameters depend on others, one combination of what they depend
-    on is drawn, and improved on in its own right. trend: the model has a quadratic one. several: the warp in place of
-    both where there are several objectives; None for the same as with one."""
+    on is drawn, and improved on in its own right. distinct: trials side by side count once in the choice of the warp.
+    trend: the model has a quadratic one. several: the warp in place of both where there are several objectives; None
+    for the same as with one."""
 
     warp: Warp
     reach: float | None = None
     branch: bool = False
+    distinct: bool = False
     trend: bool = False
     several: Warp | None = None
 
@@ -25,7 +27,8 @@ class Turn(NamedTuple):
 class Recipe:
     """turns: suggestion k is made as number k modulo their count says. middle: the first trial is the space's middle.
     least, most: space-filling trials, between which their number follows space and budget. failures: a model of where
-    trials fail. pending: trials that still run are known to the model.
+    trials fail. pending: trials that still run are known to the model. away: of the cube's diagonal, how far from all
+    trials one is that may lie anywhere; 0 for no matter how near.
 
     The turns are a small portfolio, for no single one is best everywhere. The half-rank warp looks at the good half
     alone, and finds good regions sooner; the power transform keeps how bad bad ones are, which rules regions out,
@@ -37,9 +40,9 @@ class Recipe:
     """
 
     turns: tuple[Turn, ...] = (
-        Turn(half_rank, branch=True),
+        Turn(half_rank, branch=True, distinct=True),
         Turn(yeo_johnson, 0.2),
-        Turn(half_rank),
+        Turn(half_rank, distinct=True),
         Turn(standardized, 0.05, trend=True, several=yeo_johnson),
     )
     middle: bool = True
@@ -47,6 +50,7 @@ class Recipe:
     most: int = 10
     failures: bool = True
     pending: bool = True
+    away: float = 0.02
 
     def turn(self, number: int, objectives: int = 1) -> Turn:
         """Of trial ``number`` of a search with so many objectives."""

@@ -76,8 +76,7 @@ class Suggester:
             filling = self._filling(batch)
             return first_unseen(space, filling, partial(generator, self._seed, batch.number), batch.taken)
         turn = self._recipe.turn(batch.number, observed.losses.shape[1])
-        failures = self._recipe.failures
-        model = build(encoding, observed, self._memory, turn.warp, trend=turn.trend, failures=failures)
+        model = build(encoding, observed, self._memory, turn, failures=self._recipe.failures)
         direction = _direction(observed, model, rng)
         rows = _best_rows(observed, model, direction)
         region = Region.around(encoding, observed.points[rows[0]], turn.reach)
@@ -89,7 +88,9 @@ class Suggester:
             points = encoding.canonical(np.array([space.to_unit(p) for p in pool]).reshape(-1, len(space)))
             return pool[int(np.argmax(utility.values(encoding.features(points))))] if pool else None
         points = candidates(encoding, observed.points[rows[:_GOOD]], region, rng)
-        ranked = _apart(maximize(utility, encoding, region, _allowed(encoding, points)), observed.pending)
+        ranked = _apart(maximize(utility, encoding, region, _allowed(encoding, points)), observed.pending, _APART)
+        if turn.reach is None:
+            ranked = _apart(ranked, observed.points, self._recipe.away * len(encoding.axes) ** 0.5)
         untaken = (point for point in map(space.from_unit, np.nan_to_num(ranked, nan=0.5)) if not batch.taken(point))
         return next(untaken, None) or next(unseen_points(space, rng, batch.taken), None)
 
@@ -142,11 +143,12 @@ def _allowed(encoding: Encoding, points: Floats) -> Floats:
     return points[allowed] if any(allowed) else points
 
 
-def _apart(points: Floats, pending: Floats) -> Floats:
-    """Those that are not next to a pending trial; all if each is. Where a trend is sure of its optimum, a second trial
-    at nearly the same place would find out the same."""
-    places, taken = np.nan_to_num(points, nan=0.5), np.nan_to_num(pending, nan=0.5)
-    apart = (squared_distances(places, taken, np.ones(places.shape[1])) > _APART**2).all(axis=1)
+def _apart(points: Floats, others: Floats, distance: float) -> Floats:
+    """Those that are farther than this from each of the others; all if none is. A second trial at nearly the same place
+    would find out the same: where a trend is sure of its optimum while a trial there still runs, and where nothing but
+    the last digits of an optimum is thought to be left to find."""
+    places, taken = np.nan_to_num(points, nan=0.5), np.nan_to_num(others, nan=0.5)
+    apart = (squared_distances(places, taken, np.ones(places.shape[1])) > distance**2).all(axis=1)
     return points[apart] if apart.any() else points
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata, yeojohnson
 
-from algorithms.bayesian.kernels import Floats
+from algorithms.bayesian.kernels import Floats, squared_distances
 
 Warp = Callable[[Floats], Floats]
+
+_BESIDE = 0.03  # of the cube's diagonal: a trial nearer to a better one does not count by itself
 
 
 def half_rank(losses: Floats) -> Floats:
@@ -49,6 +51,21 @@ def standardized(values: Floats) -> Floats:
     centred = scaled - scaled.mean()
     deviation = float(centred.std())
     return centred / deviation if deviation > 0 else np.zeros_like(centred)
+
+
+def by_the_distinct(warp: Warp, losses: Floats, features: Floats) -> Floats:
+    """What ``warp`` makes of those of the ``losses`` (n,) that are the best of their surroundings; the others are read
+    off between them.
+
+    A search that has found an optimum tries points side by side there. If each counted, soon most trials would be good
+    ones, and all differences but those among them would seem small: what is known to be bad would look worth trying.
+    features: (n, p). The order is kept, but for what is worse than all that counts.
+    """
+    near = squared_distances(features, features, np.ones(features.shape[1])) < _BESIDE**2 * features.shape[1]
+    order = np.argsort(losses, kind="stable")
+    crowded = np.tril(near[np.ix_(order, order)], -1).any(axis=1)  # whether a better one is near, the best one first
+    distinct = losses[order[~crowded]]
+    return np.interp(losses, distinct, warp(distinct))
 
 
 def bilog(values: Floats) -> Floats:

@@ -51,6 +51,18 @@ class TrendlessLosses(BayesianOptimization):
     recipe = _each_turn(trend=False)
 
 
+class CrowdsCount(BayesianOptimization):
+    """Each trial counts in the choice of a warp, however close to others."""
+
+    recipe = _each_turn(distinct=False)
+
+
+class Near(BayesianOptimization):
+    """Suggestions that may lie anywhere may lie next to former trials."""
+
+    recipe = replace(DEFAULT, away=0.0)
+
+
 class NoReach(BayesianOptimization):
     """Every suggestion may lie anywhere."""
 
@@ -82,7 +94,12 @@ class MixedTurns(BayesianOptimization):
 
     recipe = replace(
         DEFAULT,
-        turns=(Turn(half_rank, branch=True), Turn(yeo_johnson, 0.2), Turn(yeo_johnson), Turn(half_rank, 0.1)),
+        turns=(
+            Turn(half_rank, branch=True, distinct=True),
+            Turn(yeo_johnson, 0.2),
+            Turn(yeo_johnson, distinct=True),
+            Turn(half_rank, 0.1),
+        ),
     )
 
 

@@ -186,6 +186,21 @@ def test_several_objectives_cover_the_front() -> None:
     assert max(np.diff([0.0, *inside, 0.4])) < 0.15
 
 
+def test_a_converged_search_looks_elsewhere_half_of_the_time() -> None:
+    """Of two hills of which the lower one is found first, and soon known to the last digit."""
+
+    def hills(p: Parameters) -> float:
+        x, y = float(p["x"]), float(p["y"])
+        return min((x - 0.3) ** 2 + (y - 0.4) ** 2, 10 * ((x - 0.93) ** 2 + (y - 0.9) ** 2) - 0.2)
+
+    simulation = simulate(SQUARE, hills)
+    simulation.run(create_algorithm(simulation.spec), 60)
+    points = np.array([[t.parameters["x"], t.parameters["y"]] for t in simulation.history.finished], dtype=float)
+    away = [bool((np.linalg.norm(points[:i] - points[i], axis=1) > 0.02).all()) for i in range(30, 60)]
+    assert sum(away) >= 15
+    assert simulation.history.view().Y.min() < -0.19
+
+
 class _NoTrend(BayesianOptimization):
     recipe = Recipe(turns=tuple(turn._replace(warp=yeo_johnson, trend=False) for turn in Recipe().turns))
 
@@ -193,7 +208,7 @@ class _NoTrend(BayesianOptimization):
 @pytest.mark.parametrize("others", [(), (Target("other"),)], ids=["one objective", "two objectives"])
 def test_a_trend_is_for_a_single_objective(others: tuple[Target, ...]) -> None:
     """Of trial 19, whose turn is the one with a trend."""
-    simulation = simulate(SQUARE, lambda p: math.exp(float(p["x"])), objective=Objective("loss", others=others))
+    simulation = simulate(PLANE, valley, objective=Objective("loss", others=others))
     simulation.others = {target.metric: lambda p: float(p["y"]) - float(p["x"]) for target in others}
     simulation.run(create_algorithm(simulation.spec), 19)
     suggested = [kind(simulation.spec).suggest(simulation.history, 1) for kind in (BayesianOptimization, _NoTrend)]

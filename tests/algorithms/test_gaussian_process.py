@@ -30,7 +30,7 @@ from algorithms.bayesian.posterior import Posterior
 from algorithms.bayesian.regression import Hyperparameters, _penalty, _Problem, fit
 from algorithms.bayesian.search import Region, maximize
 from algorithms.bayesian.trend import QuadraticTrend
-from algorithms.bayesian.warp import bilog, half_rank, standardized, yeo_johnson
+from algorithms.bayesian.warp import bilog, by_the_distinct, half_rank, standardized, yeo_johnson
 from katib.core.space import Choice, Condition, Distribution, Integer, Ordinal, Real, SearchSpace
 from tests.algorithms.problems import KINDS_OF_SPACES, TREE
 
@@ -210,6 +210,24 @@ def test_half_rank_does_not_care_how_bad_the_bad_ones_are() -> None:
     losses = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     far = np.array([1.0, 2.0, 3.0, 4.0, 5e4, 6e7, 7e80])
     assert half_rank(losses) == pytest.approx(half_rank(far))
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+@settings(max_examples=60, deadline=None)
+def test_losses_far_from_each_other_all_count(values: list[float]) -> None:
+    losses, apart = np.array(values), np.arange(len(values))[:, None] / len(values)
+    assert by_the_distinct(half_rank, losses, apart) == pytest.approx(half_rank(losses), rel=1e-6, abs=1e-6)
+
+
+def test_a_crowd_at_the_optimum_counts_once() -> None:
+    """However many of its trials there are, the others are warped as if it were one."""
+    losses, points = np.array([0.1, 3.0, 5.0, 9.0, 70.0]), np.linspace(0, 1, 5)[:, None]
+    crowd = np.linspace(0.1001, 0.1009, 30)
+    warped = by_the_distinct(
+        half_rank, np.concatenate([losses, crowd]), np.concatenate([points, np.full((30, 1), 0.01)])
+    )
+    assert warped[:5] == pytest.approx(half_rank(losses))
+    assert (np.diff(warped[[0, *range(5, 35), 1]]) > 0).all()
 
 
 def test_bilog_keeps_the_border() -> None:
