@@ -36,7 +36,8 @@ class Recipe:
     bowl, however narrow and turned; a front of several objectives is no such place, and the power transform serves
     it better. Every second suggestion stays near the incumbent, as in a trust region (Eriksson et al. 2019,
     "Scalable global optimization via local Bayesian optimization"). A branch of a conditional space is judged by
-    its best point, so each gets its turn to be tuned.
+    its best point, so each gets its turn to be tuned. Suggestions that may lie anywhere look for another optimum: in
+    the known one they would find its last digits, however little the model knows of other categories.
     """
 
     turns: tuple[Turn, ...] = (

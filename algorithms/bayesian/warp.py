@@ -64,8 +64,15 @@ def by_the_distinct(warp: Warp, losses: Floats, features: Floats) -> Floats:
     near = squared_distances(features, features, np.ones(features.shape[1])) < _BESIDE**2 * features.shape[1]
     order = np.argsort(losses, kind="stable")
     crowded = np.tril(near[np.ix_(order, order)], -1).any(axis=1)  # whether a better one is near, the best one first
-    distinct = losses[order[~crowded]]
-    return np.interp(losses, distinct, warp(distinct))
+    scaled = _within_floats(losses)
+    distinct = scaled[order[~crowded]]
+    warped = warp(distinct)
+    below = np.searchsorted(distinct, scaled, side="right") - 1
+    above = np.minimum(below + 1, len(distinct) - 1)
+    gaps = distinct[above] - distinct[below]
+    shares = (scaled - distinct[below]) / np.where(gaps > 0, gaps, np.inf)  # no slopes: gaps may be subnormal
+    read: Floats = warped[below] + shares * (warped[above] - warped[below])
+    return read
 
 
 def bilog(values: Floats) -> Floats:

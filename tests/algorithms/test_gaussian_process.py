@@ -212,11 +212,17 @@ def test_half_rank_does_not_care_how_bad_the_bad_ones_are() -> None:
     assert half_rank(losses) == pytest.approx(half_rank(far))
 
 
-@given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+@given(
+    values=st.lists(st.floats(-1e306, 1e306), min_size=1, max_size=20),
+    places=st.lists(st.floats(0, 1), min_size=20, max_size=20),
+)
 @settings(max_examples=60, deadline=None)
-def test_losses_far_from_each_other_all_count(values: list[float]) -> None:
+def test_the_distinct_alone_decide_and_all_stay_finite(values: list[float], places: list[float]) -> None:
     losses, apart = np.array(values), np.arange(len(values))[:, None] / len(values)
     assert by_the_distinct(half_rank, losses, apart) == pytest.approx(half_rank(losses), rel=1e-6, abs=1e-6)
+    crowded = standardized(by_the_distinct(half_rank, losses, np.array(places[: len(values)])[:, None]))
+    assert np.isfinite(crowded).all()
+    assert (np.diff(crowded[np.argsort(losses, kind="stable")]) >= -1e-9).all()
 
 
 def test_a_crowd_at_the_optimum_counts_once() -> None:
