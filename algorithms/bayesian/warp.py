@@ -63,9 +63,10 @@ def by_the_distinct(warp: Warp, losses: Floats, features: Floats) -> Floats:
     """
     near = squared_distances(features, features, np.ones(features.shape[1])) < _BESIDE**2 * features.shape[1]
     order = np.argsort(losses, kind="stable")
-    crowded = np.tril(near[np.ix_(order, order)], -1).any(axis=1)  # whether a better one is near, the best one first
+    places = np.argsort(order)
+    crowded = (near & (places < places[:, None])).any(axis=1)  # whether a better one is near
     scaled = _within_floats(losses)
-    distinct = scaled[order[~crowded]]
+    distinct = scaled[order[~crowded[order]]]
     warped = warp(distinct)
     below = np.searchsorted(distinct, scaled, side="right") - 1
     above = np.minimum(below + 1, len(distinct) - 1)

@@ -95,9 +95,8 @@ class MixedTurns(BayesianOptimization):
     recipe = replace(
         DEFAULT,
         turns=(
-            Turn(half_rank, branch=True, distinct=True),
-            Turn(yeo_johnson, 0.2),
-            Turn(yeo_johnson, distinct=True),
+            *DEFAULT.turns[:2],
+            DEFAULT.turns[2]._replace(warp=yeo_johnson),
             Turn(half_rank, 0.1),
         ),
     )

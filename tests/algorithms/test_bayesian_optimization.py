@@ -15,11 +15,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from algorithms import create_algorithm
-from algorithms.bayesian.recipe import Recipe
-from algorithms.bayesian.warp import yeo_johnson
 from algorithms.bayesian_optimization import BayesianOptimization
 from algorithms.blas_threads import one_blas_thread
 from algorithms.sobol import Sobol
+from benchmarks.search.ablation import NoTrend
 from katib.core.constraints import Constraint
 from katib.core.errors import SpecError
 from katib.core.experiment import Budget, Component, ExperimentSpec
@@ -201,17 +200,13 @@ def test_a_converged_search_looks_elsewhere_half_of_the_time() -> None:
     assert simulation.history.view().Y.min() < -0.19
 
 
-class _NoTrend(BayesianOptimization):
-    recipe = Recipe(turns=tuple(turn._replace(warp=yeo_johnson, trend=False) for turn in Recipe().turns))
-
-
 @pytest.mark.parametrize("others", [(), (Target("other"),)], ids=["one objective", "two objectives"])
 def test_a_trend_is_for_a_single_objective(others: tuple[Target, ...]) -> None:
     """Of trial 19, whose turn is the one with a trend."""
     simulation = simulate(PLANE, valley, objective=Objective("loss", others=others))
     simulation.others = {target.metric: lambda p: float(p["y"]) - float(p["x"]) for target in others}
     simulation.run(create_algorithm(simulation.spec), 19)
-    suggested = [kind(simulation.spec).suggest(simulation.history, 1) for kind in (BayesianOptimization, _NoTrend)]
+    suggested = [kind(simulation.spec).suggest(simulation.history, 1) for kind in (BayesianOptimization, NoTrend)]
     assert (suggested[0] == suggested[1]) == bool(others)
 
 
