@@ -38,6 +38,7 @@ from katib.core.history import History
 from katib.core.space import SearchSpace
 from katib.core.trial import Value
 
+Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
 _ENUMERATED = 1024  # points of a finite space that are all compared
@@ -88,9 +89,10 @@ class Suggester:
             points = encoding.canonical(np.array([space.to_unit(p) for p in pool]).reshape(-1, len(space)))
             return pool[int(np.argmax(utility.values(encoding.features(points))))] if pool else None
         points = candidates(encoding, observed.points[rows[:_GOOD]], region, rng)
-        ranked = _apart(maximize(utility, encoding, region, _allowed(encoding, points)), observed.pending, _APART)
+        ranked = maximize(utility, encoding, region, _allowed(encoding, points))
+        ranked = _preferred(ranked, _apart(ranked, observed.pending, _APART))
         if turn.reach is None:
-            ranked = _apart(ranked, observed.points, self._recipe.away * len(encoding.axes) ** 0.5)
+            ranked = self._elsewhere(encoding, observed, model, ranked)
         untaken = (point for point in map(space.from_unit, np.nan_to_num(ranked, nan=0.5)) if not batch.taken(point))
         return next(untaken, None) or next(unseen_points(space, rng, batch.taken), None)
 
@@ -113,6 +115,17 @@ class Suggester:
         if self._recipe.middle and not place:
             return np.full(width, 0.5)
         return np.asarray(self._point(self._seed, place - self._recipe.middle, width))
+
+    def _elsewhere(self, encoding: Encoding, observed: Observed, model: Model, ranked: Floats) -> Floats:
+        """Those of the points that are away from all trials. Where the best one is not, no more than its last digits is
+        thought to be left to find, and the next best may well be one that fails, for of such no loss is known: then
+        only those that are likelier than not to keep to each limit."""
+        chosen = _apart(ranked, observed.points, self._recipe.away * len(encoding.axes) ** 0.5)
+        if not chosen[0]:
+            features = encoding.features(ranked)
+            for limit in model.limits:
+                chosen &= LogProbabilityBelow(*limit).values(features) > np.log(0.5)
+        return _preferred(ranked, chosen)
 
     def _utility(self, observed: Observed, model: Model, rows: Rows, direction: Direction) -> Utility:
         """rows: with values, the best first; of a branch alone, that is to be improved on in its own right."""
@@ -139,17 +152,20 @@ def _allowed(encoding: Encoding, points: Floats) -> Floats:
     space = encoding.space
     if not space.constraints:
         return points
-    allowed = [space.allows(space.from_unit(row)) for row in np.nan_to_num(points, nan=0.5)]
-    return points[allowed] if any(allowed) else points
+    return _preferred(points, np.array([space.allows(space.from_unit(row)) for row in np.nan_to_num(points, nan=0.5)]))
 
 
-def _apart(points: Floats, others: Floats, distance: float) -> Floats:
-    """Those that are farther than this from each of the others; all if none is. A second trial at nearly the same place
-    would find out the same: where a trend is sure of its optimum while a trial there still runs, and where nothing but
-    the last digits of an optimum is thought to be left to find."""
+def _apart(points: Floats, others: Floats, distance: float) -> Mask:
+    """Which of the points are farther than this from each of the others. A second trial at nearly the same place would
+    find out the same: where a trend is sure of its optimum while a trial there still runs, and where nothing but the
+    last digits of an optimum is thought to be left to find."""
     places, taken = np.nan_to_num(points, nan=0.5), np.nan_to_num(others, nan=0.5)
-    apart = (squared_distances(places, taken, np.ones(places.shape[1])) > distance**2).all(axis=1)
-    return points[apart] if apart.any() else points
+    return np.asarray((squared_distances(places, taken, np.ones(places.shape[1])) > distance**2).all(axis=1))
+
+
+def _preferred(points: Floats, chosen: Mask) -> Floats:
+    """Those of the points that are chosen; all if none is."""
+    return points[chosen] if chosen.any() else points
 
 
 def _observed(batch: Batch, encoding: Encoding, *, pending: bool) -> Observed:

@@ -6,7 +6,7 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -143,12 +143,20 @@ def test_many_workers_keep_apart(workers: int) -> None:
     assert min(distances) > 1e-3
 
 
-def test_failures_are_avoided() -> None:
-    """Pitfall 17: failed trials ignored. A quarter of the plane fails, and the best values lie at its border."""
-    simulation = simulate(SQUARE, lambda p: -float(p["x"]))
+@pytest.mark.parametrize(
+    ("loss", "trials"),
+    [
+        pytest.param(lambda p: -float(p["x"]), 40, id="the best is at the border"),
+        pytest.param(lambda p: (float(p["x"]) - 0.2) ** 2 + (float(p["y"]) - 0.3) ** 2, 60, id="the best is known"),
+    ],
+)
+def test_failures_are_avoided(loss: Callable[[Parameters], float], trials: int) -> None:
+    """Pitfall 17: failed trials ignored. A quarter of the plane fails. At its border are the best values, or else there
+    is soon nothing to gain but in that quarter, of which no loss is known."""
+    simulation = simulate(SQUARE, loss)
     algorithm = create_algorithm(simulation.spec)
     failed = []
-    for number in range(40):
+    for number in range(trials):
         (trial,) = simulation.start(algorithm.suggest(simulation.history, 1).suggestions)
         failed.append(trial.parameters["x"] > 0.5 and trial.parameters["y"] > 0.5)
         simulation.evaluate(number, TrialState.FAILED if failed[-1] else TrialState.SUCCEEDED)
