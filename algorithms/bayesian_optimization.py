@@ -11,7 +11,9 @@ objectives and former experiments; with ``engine: skopt`` scikit-optimize (``alg
   the branches in its own right. Suggestions that may lie anywhere keep away from all former trials, and trials side by
   side count once in the choice of the warp: a search that has found an optimum looks for a better one half of the time.
 * Failed trials make points near them less likely to be chosen, outcome constraints are modelled each by a process of
-  its own, pending trials count with values that are drawn from the model, and none is suggested right beside one.
+  its own; suggestions that may lie anywhere keep to where each limit holds with a probability of 0.9, and those near
+  the best point find out where that ends. Pending trials count with values that are drawn from the model, and none is
+  suggested right beside one.
 * No point is suggested twice; a finite space that is used up ends the search.
 * Hyperparameters are fitted to the finished prefix at fixed numbers of trials, so nothing is remembered between calls.
 """

@@ -43,7 +43,6 @@ Rows = NDArray[np.intp]
 
 _ENUMERATED = 1024  # points of a finite space that are all compared
 _GOOD = 5  # observed points whose surroundings are searched
-_SURE = 0.9  # probability of keeping to a limit, of points where little is to be gained
 _APART = 0.003  # of the cube between two trials that run at the same time
 
 ACQUISITIONS = {
@@ -118,14 +117,13 @@ class Suggester:
         return np.asarray(self._point(self._seed, place - self._recipe.middle, width))
 
     def _elsewhere(self, encoding: Encoding, observed: Observed, model: Model, ranked: Floats) -> Floats:
-        """Those of the points that are away from all trials. Where the best one is not, no more than its last digits is
-        thought to be left to find, and the next best may well be one that fails, for of such no loss is known: then
-        only those that are all but sure to keep to each limit."""
+        """Those of the points that are away from all trials, and all but sure to keep to each limit. In the end the
+        most is expected where trials fail, for of these no loss is known; how far the allowed part reaches is for the
+        turns that stay near the incumbent to find out."""
         chosen = _apart(ranked, observed.points, self._recipe.away * len(encoding.axes) ** 0.5)
-        if not chosen[0]:
-            features = encoding.features(ranked)
-            for limit in model.limits:
-                chosen &= LogProbabilityBelow(*limit).values(features) > np.log(_SURE)
+        features = encoding.features(ranked)
+        for limit in model.limits:
+            chosen &= np.exp(LogProbabilityBelow(*limit).values(features)) >= self._recipe.sure
         return _preferred(ranked, chosen)
 
     def _utility(self, observed: Observed, model: Model, rows: Rows, direction: Direction) -> Utility:

@@ -63,6 +63,12 @@ class Near(BayesianOptimization):
     recipe = replace(DEFAULT, away=0.0)
 
 
+class Unsure(BayesianOptimization):
+    """Suggestions that may lie anywhere may be likely to fail, or to break a constraint on outcomes."""
+
+    recipe = replace(DEFAULT, sure=0.0)
+
+
 class NoReach(BayesianOptimization):
     """Every suggestion may lie anywhere."""
 
