@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.search.report.document import Item
 from benchmarks.search.report.numbers import between, rank_text, trials_text
-from benchmarks.search.report.rank_blocks import main_of, positions, scope
-from benchmarks.search.report.ranks import family_ranks
+from benchmarks.search.report.rank_blocks import main_of, scope
+from benchmarks.search.report.ranks import family_ranks, positions
 from benchmarks.search.report.reach import REFERENCE, REFERENCE_TRIALS
 from benchmarks.search.report.study import Ranking, Setting, Study
 
@@ -63,10 +63,15 @@ def _ours(study: Study, ranking: Ranking, main: int) -> list[str]:
         sentences.append(
             f"{name} is {positions(found.mean)[ours]} of {count}, {compared.difference[ours]:.2f} behind ({bounds})."
         )
-    places = {family: int(positions(mean)[ours]) for family, mean in family_ranks(found).items()}
-    worst = max(places.values())
-    where = ", ".join(family for family, place in places.items() if place == worst)
-    return [*sentences, f"The worst place of {name} in a family is {worst} of {count} ({where})."]
+    families = family_ranks(found)
+    worst = max(family.place[ours] for family in families.values())
+    where = ", ".join(
+        f"{title} {between(str(family.low[ours]), str(family.high[ours]))}"
+        for title, family in families.items()
+        if family.place[ours] == worst
+    )
+    sentences.append(f"The worst place of {name} in a family is {worst} of {count} ({where} in 95 % of resamples).")
+    return sentences
 
 
 def _speed(study: Study, setting: Setting) -> str | None:

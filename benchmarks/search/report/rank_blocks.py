@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from benchmarks.search.report import figures
 from benchmarks.search.report.document import (
@@ -21,7 +20,7 @@ from benchmarks.search.report.document import (
 )
 from benchmarks.search.report.numbers import between, count_text, p_text, rank_text
 from benchmarks.search.report.ranks import family_ranks, rank_curves
-from benchmarks.search.report.runs import Floats, Integers
+from benchmarks.search.report.runs import Integers
 from benchmarks.search.report.separability import ALPHA
 from benchmarks.search.report.study import Ranking, Setting, Study
 
@@ -54,12 +53,6 @@ def scope(ranking: Ranking, budget: int) -> str:
     """What a ranking is of, in words."""
     problems = count_text(len(ranking.ranks[budget].group.problems), "problem")
     return f"{len(ranking.algorithms)} algorithms on {problems}"
-
-
-def positions(mean: Floats) -> Integers:
-    """1 for the smallest mean rank; equal ones share the better place."""
-    places: Integers = rankdata(mean, method="min").astype(np.int64)
-    return places
 
 
 def _from(main: int, budgets: Iterable[int]) -> list[int]:
@@ -161,17 +154,18 @@ def _families(ranking: Ranking, budget: int, *, folded: bool) -> Table:
     found = ranking.ranks[budget]
     order = order_of(ranking, budget)
     by_family = family_ranks(found)
-    places = {name: positions(mean) for name, mean in by_family.items()}
-    worst = np.max(list(places.values()), axis=0)
+    worst = np.max([family.place for family in by_family.values()], axis=0)
     columns: list[tuple[Sequence[Cell], Sequence[float]]] = [_names(ranking, order)]
-    for name, mean in by_family.items():
-        cells = [Cell(str(places[name][a]), rank_text(mean[a])) for a in order]
-        columns.append((cells, mean[order].tolist()))
+    for family in by_family.values():
+        places = [between(str(low), str(high)) for low, high in zip(family.low, family.high, strict=True)]
+        cells = [Cell(str(family.place[a]), f"{rank_text(family.mean[a])}; {places[a]}") for a in order]
+        columns.append((cells, family.mean[order].tolist()))
     columns.append((with_best([Cell(str(worst[a])) for a in order], worst[order]), worst[order].tolist()))
     header = [Cell(name, count_text(found.families.count(name), "problem")) for name in by_family]
     return Table(
         title=f"Place in each family at {budget} trials",
-        about="Place by mean rank among the problems of one family, the mean rank below it; last the worst place.",
+        about="Place by mean rank among the problems of one family; below it the mean rank, and the places that 95 % "
+        "of bootstrap resamples give; last the worst place.",
         header=(Cell("algorithm"), *header, Cell("worst place")),
         rows=columns_with_best(columns),
         folded=folded,

@@ -7,6 +7,7 @@ further tables, on what they have in common with the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -39,6 +40,16 @@ class MeanRanks:
     low: Floats
     high: Floats
     draws: Floats
+
+
+class FamilyRanks(NamedTuple):
+    """Of one family, each (algorithms,). mean: ranks. place: by them, 1 is the best. low, high: the bootstrap interval
+    of the place, over problems and seeds."""
+
+    mean: Floats
+    place: Integers
+    low: Integers
+    high: Integers
 
 
 def completed(values: Floats, logged: Bools) -> Bools:
@@ -101,11 +112,21 @@ def mean_ranks(regrets: Regrets, group: Group, budget: int) -> MeanRanks:
     return MeanRanks(group, families, ranked, mean_over_seeds(ranked).mean(axis=0), low, high, draws)
 
 
-def family_ranks(found: MeanRanks) -> dict[str, Floats]:
-    """Mean rank of each algorithm of the group over the problems of each family, by family."""
-    by_problem = mean_over_seeds(found.ranks)
-    names = np.array(found.families)
-    return {name: by_problem[names == name].mean(axis=0) for name in sorted(set(found.families))}
+def positions(mean: Floats) -> Integers:
+    """1 for the smallest mean rank; equal ones share the better place. Along the first axis."""
+    places: Integers = rankdata(mean, method="min", axis=0).astype(np.int64)
+    return places
+
+
+def family_ranks(found: MeanRanks) -> dict[str, FamilyRanks]:
+    """How the algorithms of the group stand in each family, by family."""
+    return {name: _family(found.ranks[np.array(found.families) == name]) for name in sorted(set(found.families))}
+
+
+def _family(ranked: Floats) -> FamilyRanks:
+    mean = mean_over_seeds(ranked).mean(axis=0)
+    low, high = interval(positions(hierarchical_means(ranked)).astype(np.float64))
+    return FamilyRanks(mean, positions(mean), low.astype(np.int64), high.astype(np.int64))
 
 
 def rank_curves(regrets: Regrets, group: Group, budget: int) -> Floats:

@@ -61,9 +61,9 @@ def _rank_rows(study: Study) -> Iterator[Row]:
                     p = "" if a == compared.best else _number(compared.p[a])
                     verdict = "" if a == compared.best else str(bool(compared.worse[a])).lower()
                     yield (*head, "all", budget, algorithm, len(found.families), *bounds, p, verdict)
-                    for family, mean in families.items():
-                        count = found.families.count(family)
-                        yield (*head, family, budget, algorithm, count, _number(mean[a]), "", "", "", "")
+                    for name, family in families.items():
+                        count = found.families.count(name)
+                        yield (*head, name, budget, algorithm, count, _number(family.mean[a]), "", "", "", "")
 
 
 def _number(value: float) -> str:

@@ -169,7 +169,7 @@ def test_findings_say_where_ours_falls_short(tmp_path):
     assert found.about == "One trial at a time, 3 algorithms on 4 problems"
     assert "Best mean rank: rival at 25 trials with 1." in found.text
     assert "bayesianoptimization is 2 of 3, 0." in found.text or "bayesianoptimization is 2 of 3, 1." in found.text
-    assert found.text.endswith("in a family is 2 of 3 (bbob).")
+    assert found.text.endswith("in a family is 2 of 3 (bbob 2 … 2 in 95 % of resamples).")
 
 
 def test_the_tables_of_the_markdown_page_are_tables(report):

@@ -215,7 +215,12 @@ def test_mean_ranks_curves_and_families():
     ranked = mean_ranks(found, group, 2)
     # p1: (1 + 1.5) / 2 for a; p2: 2; q1: 1
     assert ranked.mean == pytest.approx([(1.25 + 2 + 1) / 3, (1.75 + 1 + 2) / 3])
-    assert {name: mean.tolist() for name, mean in family_ranks(ranked).items()} == {"p": [1.625, 1.375], "q": [1, 2]}
+    families = family_ranks(ranked)
+    assert {name: family.mean.tolist() for name, family in families.items()} == {"p": [1.625, 1.375], "q": [1, 2]}
+    assert {name: family.place.tolist() for name, family in families.items()} == {"p": [2, 1], "q": [1, 2]}
+    # either of the two problems may be drawn twice, and tell a from b; q has one problem and one seed
+    bounds = {name: list(zip(family.low, family.high, strict=True)) for name, family in families.items()}
+    assert bounds == {"p": [(1, 2), (1, 2)], "q": [(1, 1), (2, 2)]}
     # before: 2 and 1.5; 1 and 2; 1
     assert rank_curves(found, group, 2)[:, 0] == pytest.approx([(1.75 + 1.5 + 1) / 3, (1.25 + 2 + 1) / 3])
 
