@@ -202,7 +202,7 @@ def test_the_simulation_plays_rivals_by_name():
     log = simulate(ALL["sphere-2d"](None), contestant("optuna-tpe"), Conditions(0, 6, 2))
     assert (log.algorithm, log.error, len(log.trials)) == ("optuna-tpe", "", 6)
     assert log.versions.keys() == {"optuna"}
-    refused = simulate(ALL["zdt1"](None), contestant("hyperopt"), Conditions(0, 6))
+    refused = simulate(ALL["zdt1"](None), contestant("optuna-cmaes"), Conditions(0, 6))
     assert refused.error.startswith("not applicable")
 
 
