@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.search.report.document import Item
 from benchmarks.search.report.numbers import between, rank_text, trials_text
 from benchmarks.search.report.rank_blocks import main_of, scope
-from benchmarks.search.report.ranks import family_ranks, positions
+from benchmarks.search.report.ranks import positions
 from benchmarks.search.report.reach import REFERENCE, REFERENCE_TRIALS
 from benchmarks.search.report.study import Ranking, Setting, Study
 
@@ -63,11 +63,10 @@ def _ours(study: Study, ranking: Ranking, main: int) -> list[str]:
         sentences.append(
             f"{name} is {positions(found.mean)[ours]} of {count}, {compared.difference[ours]:.2f} behind ({bounds})."
         )
-    families = family_ranks(found)
-    worst = max(family.place[ours] for family in families.values())
+    worst = max(family.place[ours] for family in found.by_family.values())
     where = ", ".join(
         f"{title} {between(str(family.low[ours]), str(family.high[ours]))}"
-        for title, family in families.items()
+        for title, family in found.by_family.items()
         if family.place[ours] == worst
     )
     sentences.append(f"The worst place of {name} in a family is {worst} of {count} ({where} in 95 % of resamples).")

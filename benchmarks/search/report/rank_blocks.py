@@ -19,7 +19,7 @@ from benchmarks.search.report.document import (
     with_best,
 )
 from benchmarks.search.report.numbers import between, count_text, p_text, rank_text
-from benchmarks.search.report.ranks import family_ranks, rank_curves
+from benchmarks.search.report.ranks import rank_curves
 from benchmarks.search.report.runs import Integers
 from benchmarks.search.report.separability import ALPHA
 from benchmarks.search.report.study import Ranking, Setting, Study
@@ -153,15 +153,14 @@ def _power(least_p: float) -> str:
 def _families(ranking: Ranking, budget: int, *, folded: bool) -> Table:
     found = ranking.ranks[budget]
     order = order_of(ranking, budget)
-    by_family = family_ranks(found)
-    worst = np.max([family.place for family in by_family.values()], axis=0)
+    worst = np.max([family.place for family in found.by_family.values()], axis=0)
     columns: list[tuple[Sequence[Cell], Sequence[float]]] = [_names(ranking, order)]
-    for family in by_family.values():
+    for family in found.by_family.values():
         places = [between(str(low), str(high)) for low, high in zip(family.low, family.high, strict=True)]
         cells = [Cell(str(family.place[a]), f"{rank_text(family.mean[a])}; {places[a]}") for a in order]
         columns.append((cells, family.mean[order].tolist()))
     columns.append((with_best([Cell(str(worst[a])) for a in order], worst[order]), worst[order].tolist()))
-    header = [Cell(name, count_text(found.families.count(name), "problem")) for name in by_family]
+    header = [Cell(name, count_text(found.families.count(name), "problem")) for name in found.by_family]
     return Table(
         title=f"Place in each family at {budget} trials",
         about="Place by mean rank among the problems of one family; below it the mean rank, and the places that 95 % "

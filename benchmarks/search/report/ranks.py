@@ -6,6 +6,7 @@ further tables, on what they have in common with the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,21 +28,6 @@ class Group:
     problems: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MeanRanks:
-    """Of one group at one number of trials. ranks: (problems, seeds, algorithms), NaN where not all have the seed.
-    mean, low, high: (algorithms,) means over problems of means over seeds, and their interval. draws: (algorithms,
-    resamples) that the interval is of. families: of each problem."""
-
-    group: Group
-    families: tuple[str, ...]
-    ranks: Floats
-    mean: Floats
-    low: Floats
-    high: Floats
-    draws: Floats
-
-
 class FamilyRanks(NamedTuple):
     """Of one family, each (algorithms,). mean: ranks. place: by them, 1 is the best. low, high: the bootstrap interval
     of the place, over problems and seeds."""
@@ -50,6 +36,22 @@ class FamilyRanks(NamedTuple):
     place: Integers
     low: Integers
     high: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class MeanRanks:
+    """Of one group at one number of trials. ranks: (problems, seeds, algorithms), NaN where not all have the seed.
+    mean, low, high: (algorithms,) means over problems of means over seeds, and their interval. draws: (algorithms,
+    resamples) that the interval is of. families: of each problem. by_family: how they stand in each, by its name."""
+
+    group: Group
+    families: tuple[str, ...]
+    ranks: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    draws: Floats
+    by_family: Mapping[str, FamilyRanks]
 
 
 def completed(values: Floats, logged: Bools) -> Bools:
@@ -109,18 +111,14 @@ def mean_ranks(regrets: Regrets, group: Group, budget: int) -> MeanRanks:
     draws = hierarchical_means(ranked)
     low, high = interval(draws)
     families = tuple(regrets.families[p] for p in group.problems)
-    return MeanRanks(group, families, ranked, mean_over_seeds(ranked).mean(axis=0), low, high, draws)
+    by_family = {name: _family(ranked[np.array(families) == name]) for name in sorted(set(families))}
+    return MeanRanks(group, families, ranked, mean_over_seeds(ranked).mean(axis=0), low, high, draws, by_family)
 
 
 def positions(mean: Floats) -> Integers:
     """1 for the smallest mean rank; equal ones share the better place. Along the first axis."""
     places: Integers = rankdata(mean, method="min", axis=0).astype(np.int64)
     return places
-
-
-def family_ranks(found: MeanRanks) -> dict[str, FamilyRanks]:
-    """How the algorithms of the group stand in each family, by family."""
-    return {name: _family(found.ranks[np.array(found.families) == name]) for name in sorted(set(found.families))}
 
 
 def _family(ranked: Floats) -> FamilyRanks:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from benchmarks.search.report.medians import medians_at
-from benchmarks.search.report.ranks import family_ranks, mean_over_seeds
+from benchmarks.search.report.ranks import mean_over_seeds
 from benchmarks.search.report.study import Study
 
 PROBLEM_COLUMNS = ("workers", "family", "problem", "algorithm", "trials", "seeds", "regret", "low", "high", "mean_rank")
@@ -54,14 +54,13 @@ def _rank_rows(study: Study) -> Iterator[Row]:
         for number, ranking in enumerate(setting.rankings, 1):
             for budget, found in ranking.ranks.items():
                 compared = ranking.comparisons[budget]
-                families = family_ranks(found)
                 for a, algorithm in enumerate(ranking.algorithms):
                     head = setting.regrets.workers, number
                     bounds = [_number(v) for v in (found.mean[a], found.low[a], found.high[a])]
                     p = "" if a == compared.best else _number(compared.p[a])
                     verdict = "" if a == compared.best else str(bool(compared.worse[a])).lower()
                     yield (*head, "all", budget, algorithm, len(found.families), *bounds, p, verdict)
-                    for name, family in families.items():
+                    for name, family in found.by_family.items():
                         count = found.families.count(name)
                         yield (*head, name, budget, algorithm, count, _number(family.mean[a]), "", "", "", "")
 

@@ -18,7 +18,7 @@ from benchmarks.search.report.bootstrap import (
 )
 from benchmarks.search.report.costs import seconds_at, shares, waste
 from benchmarks.search.report.medians import family_medians, medians_at
-from benchmarks.search.report.ranks import completed, family_ranks, group_at, groups, mean_ranks, rank_curves, ranks
+from benchmarks.search.report.ranks import completed, group_at, groups, mean_ranks, rank_curves, ranks
 from benchmarks.search.report.reach import reach, trials_to_reach
 from benchmarks.search.report.regret import regrets_of
 from benchmarks.search.report.runs import run_of
@@ -215,7 +215,7 @@ def test_mean_ranks_curves_and_families():
     ranked = mean_ranks(found, group, 2)
     # p1: (1 + 1.5) / 2 for a; p2: 2; q1: 1
     assert ranked.mean == pytest.approx([(1.25 + 2 + 1) / 3, (1.75 + 1 + 2) / 3])
-    families = family_ranks(ranked)
+    families = ranked.by_family
     assert {name: family.mean.tolist() for name, family in families.items()} == {"p": [1.625, 1.375], "q": [1, 2]}
     assert {name: family.place.tolist() for name, family in families.items()} == {"p": [2, 1], "q": [1, 2]}
     # either of the two problems may be drawn twice, and tell a from b; q has one problem and one seed
